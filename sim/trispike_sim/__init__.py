@@ -1,0 +1,1 @@
+"""Co-simulation of the generated RTL against the golden model."""

@@ -1,0 +1,1 @@
+"""Host side of trispike: compiler, golden model, drivers and the command line."""
