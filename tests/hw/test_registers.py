@@ -1,0 +1,209 @@
+"""Register bank: every register shows what the table says, counted against a plain model of the pulses."""
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from amaranth.sim import Simulator
+
+from trispike_hw.architecture import preset
+from trispike_hw.ports import RegisterBus
+from trispike_hw.registers import (
+    ADDITIONS,
+    CYCLES_INPUT,
+    CYCLES_RUN,
+    DIGEST_HIGH,
+    DIGEST_LOW,
+    EVENTS,
+    LAYER_FIELDS,
+    MAGIC,
+    REGISTERS,
+    STATUS,
+    STATUS_BUSY,
+    STATUS_CORRUPT,
+    STATUS_UNKNOWN_COMMAND,
+    VERSION,
+    RegisterBank,
+    layer_register,
+)
+
+ARCH = preset("small")
+PULSES = ("corrupt", "unknown_command", "spikes_started", "run", "done", "layer_done")
+
+
+@dataclass
+class Bench:
+    """Drives the bank one cycle at a time and models what it should have counted."""
+
+    dut: RegisterBank
+    ctx: object
+    cycle: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+
+    async def step(self, events: int = 0, additions: int = 0, words: int = 0, **pulses: int) -> None:
+        """One cycle with these increments and pulses."""
+        for name in PULSES:
+            self.ctx.set(getattr(self.dut, name), int(name in pulses))
+        self.ctx.set(self.dut.layer, pulses.get("layer_done", 0))
+        for name, value in {"events": events, "additions": additions, "words": words}.items():
+            self.ctx.set(getattr(self.dut, name), value)
+        await self.ctx.tick()
+        self.cycle += 1
+
+    async def read(self, register) -> int:
+        """Content of a register; the data must come exactly one cycle after the address."""
+        self.ctx.set(self.dut.bus.address, register.offset)
+        await self.step()
+        self.ctx.set(self.dut.bus.address, 0)
+        return self.ctx.get(self.dut.bus.data)
+
+
+def simulate(body, arch=ARCH) -> None:
+    """Run the coroutine `body(bench)` on a fresh bank."""
+    dut = RegisterBank(arch)
+
+    async def testbench(ctx):
+        await body(Bench(dut, ctx))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+def test_identity():
+    async def body(bench):
+        assert await bench.read(MAGIC) == int.from_bytes(b"CSS1", "little")
+        assert await bench.read(VERSION) == 1
+        assert f"{await bench.read(DIGEST_HIGH):08x}{await bench.read(DIGEST_LOW):08x}" == ARCH.digest[:16]
+
+    simulate(body)
+
+
+def test_reads_are_pipelined_one_a_cycle():
+    async def body(bench):
+        for address, register in zip([1, 0, 2, 0], [None, VERSION, MAGIC, DIGEST_HIGH], strict=True):
+            if register:
+                expected = {VERSION: 1, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
+                assert bench.ctx.get(bench.dut.bus.data) == expected
+            bench.ctx.set(bench.dut.bus.address, address)
+            await bench.step()
+
+    simulate(body)
+
+
+def test_status_bits():
+    async def body(bench):
+        assert await bench.read(STATUS) == 0
+        bench.ctx.set(bench.dut.busy, 1)
+        assert await bench.read(STATUS) == STATUS_BUSY
+        bench.ctx.set(bench.dut.busy, 0)
+        await bench.step(corrupt=1)
+        await bench.step(unknown_command=1)
+        assert await bench.read(STATUS) == STATUS_CORRUPT | STATUS_UNKNOWN_COMMAND
+        await bench.step(run=1)
+        assert await bench.read(STATUS) == STATUS_UNKNOWN_COMMAND
+
+    simulate(body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counters_follow_a_plain_model(seed):
+    chance = random.Random(seed)
+
+    async def quiet(bench, least, most):
+        for _ in range(chance.randint(least, most)):
+            await bench.step()
+
+    async def body(bench):
+        for _ in range(3):
+            await quiet(bench, 0, 5)
+            first = bench.cycle
+            await bench.step(spikes_started=1)
+            await quiet(bench, 0, 9)
+            run = ended = bench.cycle
+            await bench.step(run=1)
+            layers, totals = [], dict.fromkeys(LAYER_FIELDS, 0)
+            for number in range(chance.randint(1, 6)):
+                counts = dict.fromkeys(LAYER_FIELDS, 0)
+                length = chance.choice([4, 5, 40])
+                for i in range(length):
+                    now = {
+                        "events": chance.choice([0, 1, ARCH.lanes]),
+                        "additions": chance.choice([0, 5, ARCH.pes]),
+                        "words": chance.choice([0, ARCH.clusters]),
+                    }
+                    for name, value in now.items():
+                        counts[name] += value
+                    if i == length - 1:
+                        counts["cycles"] = bench.cycle - ended
+                        ended = bench.cycle
+                        await bench.step(**now, layer_done=number)
+                    else:
+                        await bench.step(**now)
+                layers.append(counts)
+                totals = {name: totals[name] + counts[name] for name in totals}
+            await quiet(bench, 0, 3)
+            done = bench.cycle
+            await bench.step(done=1)
+            await quiet(bench, 4, 9)
+            assert await bench.read(CYCLES_INPUT) == run - first
+            assert await bench.read(CYCLES_RUN) == done - run
+            assert await bench.read(EVENTS) == totals["events"]
+            assert await bench.read(ADDITIONS) == totals["additions"]
+            for number, counts in enumerate(layers):
+                shown = {name: await bench.read(layer_register(number, name)) for name in LAYER_FIELDS}
+                assert shown == counts, f"layer {number}"
+
+    simulate(body)
+
+
+def test_a_run_without_new_spikes_took_no_input_cycles():
+    async def body(bench):
+        await bench.step(spikes_started=1)
+        await bench.step()
+        await bench.step(run=1)
+        await bench.step(done=1)
+        assert await bench.read(CYCLES_INPUT) == 2
+        await bench.step(run=1)
+        assert await bench.read(CYCLES_INPUT) == 0
+
+    simulate(body)
+
+
+def test_the_last_layer_of_the_statistics_memory_is_reached_and_what_lies_behind_reads_zero():
+    last = ARCH.max_layers - 1
+
+    async def body(bench):
+        await bench.step(run=1)
+        await bench.step(words=1)
+        await bench.step(layer_done=0, words=1)
+        for _ in range(4):
+            await bench.step()
+        await bench.step(layer_done=last, events=3)
+        for _ in range(5):
+            await bench.step()
+        assert await bench.read(layer_register(last, "events")) == 3
+        assert await bench.read(layer_register(last, "cycles")) == 5
+        assert await bench.read(layer_register(0, "words")) == 2
+        assert await bench.read(layer_register(ARCH.max_layers, "cycles")) == 0
+        bench.ctx.set(bench.dut.bus.address, len(REGISTERS))
+        await bench.step()
+        assert bench.ctx.get(bench.dut.bus.data) == 0
+
+    simulate(body)
+
+
+def test_offsets_are_unique_and_on_the_bus():
+    offsets = [register.offset for register in REGISTERS]
+    assert len(set(offsets)) == len(offsets)
+    assert max(offsets) < layer_register(0, "cycles").offset < 1 << RegisterBus.ADDRESS_BITS
+
+
+def test_layer_register_refuses_what_is_not_there():
+    with pytest.raises(ValueError) as raised:
+        layer_register(0, "spikes")
+    assert str(raised.value) == ("there is no layer counter 'spikes'; choose one of cycles, events, additions, words")
+    with pytest.raises(ValueError) as raised:
+        layer_register(240, "cycles")
+    assert str(raised.value) == "the register bus shows the counters of layers 0..239, not of layer 240"
