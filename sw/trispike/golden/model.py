@@ -1,0 +1,139 @@
+"""The golden model: a spiking network computed layer by layer, in bounded memory, exact to the bit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..network import INPUT, Layer, Network
+from .additions import count_additions, count_spikes, fan_out
+from .checks import check_network
+from .coding import digits_of, encode
+from .neuron import logit_integers, tsa
+from .pooling import max_pool
+from .synapses import integrate
+
+#: Bytes that the largest temporary of a chunk of images may take; small enough to stay near the processor's caches.
+_CHUNK_BYTES = 1 << 24
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run computed for N images.
+
+    `integers` int64 [N, classes] is S of numerics section 4, exact. `logits` float64 [N, classes] is u * S / 2^T.
+    `trains` int8 [N, T, C, H, W] by tensor name, network input included, if they were asked for; a layer with pooling
+    has its trains before pooling under "<name>/neurons" too. `spikes` int64 [N] by tensor name counts the spikes of the
+    tensor as stored (after pooling). `additions` int64 [N] by layer name counts the synaptic additions that the array
+    makes. `clipped` is the number of input values outside the range of the code.
+    """
+
+    integers: np.ndarray
+    logits: np.ndarray
+    trains: dict[str, np.ndarray]
+    spikes: dict[str, np.ndarray]
+    additions: dict[str, np.ndarray]
+    clipped: int
+
+
+class GoldenModel:
+    """Computes `network` on images.
+
+    Raises:
+        ConversionError: if the network is inconsistent (see `checks`).
+    """
+
+    def __init__(self, network: Network) -> None:
+        check_network(network)
+        self._network = network
+        self._fan_outs = {
+            layer.name: tuple(fan_out(s, layer, network.shape_of(s.source)[1:]) for s in layer.segments)
+            for layer in network.layers
+        }
+        self._last_use = {s.source: layer.name for layer in network.layers for s in layer.segments}
+        self._chunk = max(1, _CHUNK_BYTES // max(self._bytes_per_image(layer) for layer in network.layers))
+
+    @property
+    def network(self) -> Network:
+        """The network that is computed."""
+        return self._network
+
+    def run(self, x: np.ndarray, *, keep_trains: bool = False, progress: Progress | None = None) -> Result:
+        """Compute images `x`, real or integer [N, C, H, W], as the network's preprocessing leaves them.
+
+        `keep_trains` keeps every train, which for many images takes much memory. `progress` is called with the images
+        done and the images in all after every chunk.
+
+        Raises:
+            InputError: if `x` has another shape, is not numeric, or holds values that are not finite.
+            ConversionError: if weights or potentials are too large to compute exactly.
+        """
+        self._check_input(x)
+        parts = []
+        for start in range(0, len(x), self._chunk):
+            part = x[start : start + self._chunk]
+            parts.append(self._run_chunk(part, keep_trains))
+            if progress is not None:
+                progress(start + len(part), len(x))
+        return Result(
+            integers=np.concatenate([part.integers for part in parts]),
+            logits=np.concatenate([part.logits for part in parts]),
+            trains={name: np.concatenate([part.trains[name] for part in parts]) for name in parts[0].trains},
+            spikes={name: np.concatenate([part.spikes[name] for part in parts]) for name in parts[0].spikes},
+            additions={name: np.concatenate([part.additions[name] for part in parts]) for name in parts[0].additions},
+            clipped=sum(part.clipped for part in parts),
+        )
+
+    def _check_input(self, x: np.ndarray) -> None:
+        expected = self._network.input_shape
+        if x.ndim != 4 or x.shape[1:] != expected or not len(x):
+            raise InputError(
+                f"network {self._network.name} takes images of shape {('N', *expected)} with N >= 1, not {x.shape}"
+            )
+        if x.dtype.kind not in "buif":
+            raise InputError(f"the network input must be real numbers or integers, not {x.dtype}")
+
+    def _run_chunk(self, x: np.ndarray, keep_trains: bool) -> Result:
+        network = self._network
+        integers, clipped = encode(x, network.input_scale, network.time_steps)
+        live = {INPUT: digits_of(integers, network.time_steps)}
+        trains = dict(live) if keep_trains else {}
+        spikes = {INPUT: count_spikes(live[INPUT])}
+        additions = {}
+        for layer in network.layers[:-1]:
+            additions[layer.name] = count_additions(layer, self._fan_outs[layer.name], live)
+            fired = self._fire(layer, live)
+            live[layer.name] = max_pool(fired, layer.pool) if layer.pool else fired
+            spikes[layer.name] = count_spikes(live[layer.name])
+            if keep_trains:
+                trains[layer.name] = live[layer.name]
+                if layer.pool:
+                    trains[f"{layer.name}/neurons"] = fired
+            self._release(layer, live)
+        last = network.layers[-1]
+        additions[last.name] = count_additions(last, self._fan_outs[last.name], live)
+        answer = logit_integers(integrate(last.segments, live, last.neurons), last.bias).reshape(len(x), -1)
+        return Result(answer, self._logits(answer), trains, spikes, additions, clipped)
+
+    @staticmethod
+    def _fire(layer: Layer, live: dict[str, np.ndarray]) -> np.ndarray:
+        z = integrate(layer.segments, live, layer.neurons)
+        return tsa(z, layer.bias, layer.theta, layer.phi, layer.silent, layer.mode)
+
+    def _release(self, layer: Layer, live: dict[str, np.ndarray]) -> None:
+        """Forget the tensors that no layer after this one reads."""
+        for name in {segment.source for segment in layer.segments}:
+            if self._last_use[name] == layer.name:
+                del live[name]
+
+    def _logits(self, integers: np.ndarray) -> np.ndarray:
+        return integers * self._network.layers[-1].unit / (1 << self._network.time_steps)
+
+    def _bytes_per_image(self, layer: Layer) -> int:
+        """Size of the largest temporary for one image: the matrix product's input, or z, in float32."""
+        channels, rows, columns = layer.neurons
+        widest = max((segment.weights.size // channels for segment in layer.segments), default=1)
+        return 4 * self._network.time_steps * rows * columns * max(widest, channels)
