@@ -1,0 +1,158 @@
+"""Where the spike trains of every tensor lie: formats, lifetimes and addresses in spike memory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from trispike_hw.architecture import Architecture
+
+from ..network import INPUT, Kind, Layer, Network
+from ..program import InputPacking, Placement
+from .shortage import Shortage
+
+PLAIN = InputPacking(kernel=1, stride=1, top=0)
+
+
+def ceil_div(value: int, divisor: int) -> int:
+    """value / divisor, rounded up."""
+    return -(-value // divisor)
+
+
+def stored(channels: int, rows: int, columns: int, channel_pitch: int, word_channels: int) -> Placement:
+    """The placement, at address 0, of a tensor with that many bits per pixel and no gap between rows or steps."""
+    pitch = ceil_div(columns * channel_pitch, word_channels)
+    return Placement(
+        base=0,
+        plane=rows * pitch,
+        pitch=pitch,
+        channel_pitch=channel_pitch,
+        channels=channels,
+        rows=rows,
+        columns=columns,
+    )
+
+
+def output_format(shape: tuple[int, int, int], word_channels: int) -> Placement:
+    """How the machine writes a tensor of `shape`: whole words per pixel."""
+    channels, rows, columns = shape
+    return stored(channels, rows, columns, ceil_div(channels, word_channels) * word_channels, word_channels)
+
+
+def input_format(network: Network, packing: InputPacking, arch: Architecture) -> Placement:
+    """How the host writes the network input with `packing`.
+
+    Without row packing the channels stand tightly, unless a lane-wise segment wants them at word borders.
+    """
+    channels, rows, columns = network.input_shape
+    if packing != PLAIN:
+        layer = next(layer for layer in network.layers if any(s.source == INPUT for s in layer.segments))
+        packed = packing.kernel * channels
+        return stored(packed, layer.neurons[1], columns, packed, arch.columns)
+    readers = [segment for layer in network.layers for segment in layer.segments if segment.source == INPUT]
+    if any(segment.kind is Kind.LANEWISE for segment in readers):
+        return output_format(network.input_shape, arch.columns)
+    return stored(channels, rows, columns, channels, arch.columns)
+
+
+def lifetimes(network: Network) -> dict[str, tuple[int, int]]:
+    """First and last layer number during which a tensor must stand in memory; the input is there from -1 on."""
+    lives = {INPUT: (-1, -1)}
+    for number, layer in enumerate(network.layers):
+        for segment in layer.segments:
+            lives[segment.source] = (lives[segment.source][0], number)
+        lives[layer.name] = (number, number)
+    del lives[network.layers[-1].name]
+    return lives
+
+
+def place_tensors(network: Network, packing: InputPacking, arch: Architecture) -> dict[str, Placement]:
+    """A placement for the input and every layer's output but the last layer's, which is the answer.
+
+    Tensors that live at the same time do not overlap. Several orders of first-fit are tried and the one with the
+    smallest peak is taken.
+
+    Raises:
+        Shortage: naming the tensor that does not fit.
+    """
+    formats = {INPUT: input_format(network, packing, arch)}
+    formats |= {layer.name: output_format(layer.shape, arch.columns) for layer in network.layers[:-1]}
+    lives = lifetimes(network)
+    sizes = {name: network.time_steps * placement.plane for name, placement in formats.items()}
+    bases = min(
+        (_first_fit(order, lives, sizes) for order in _orders(formats, lives, sizes)),
+        key=lambda bases: max(bases[name] + sizes[name] for name in bases),
+    )
+    last = max(bases, key=lambda name: bases[name] + sizes[name])
+    peak = bases[last] + sizes[last]
+    if peak > arch.spike_words:
+        subject = f"spike memory with tensor {last} ({network.time_steps} steps of {formats[last].plane} words)"
+        raise Shortage(subject, "spike_words", "spike words", peak, arch.spike_words)
+    return {name: replace(placement, base=bases[name]) for name, placement in formats.items()}
+
+
+def _orders(
+    formats: dict[str, Placement], lives: dict[str, tuple[int, int]], sizes: dict[str, int]
+) -> Iterator[list[str]]:
+    """Orders worth trying: as computed, large tensors first, long-lived and large tensors first."""
+    yield list(formats)
+    yield sorted(formats, key=lambda name: -sizes[name])
+    yield sorted(formats, key=lambda name: -sizes[name] * (lives[name][1] - lives[name][0] + 1))
+    yield sorted(formats, key=lambda name: (lives[name][0] - lives[name][1], -sizes[name]))
+
+
+def _first_fit(order: list[str], lives: dict[str, tuple[int, int]], sizes: dict[str, int]) -> dict[str, int]:
+    """The lowest free address for each tensor in turn."""
+    bases: dict[str, int] = {}
+    for name in order:
+        first, last = lives[name]
+        taken = sorted(
+            (bases[other], bases[other] + sizes[other])
+            for other in bases
+            if lives[other][0] <= last and first <= lives[other][1]
+        )
+        base = 0
+        for low, high in taken:
+            if base + sizes[name] <= low:
+                break
+            base = max(base, high)
+        bases[name] = base
+    return bases
+
+
+def packings(network: Network, arch: Architecture) -> list[InputPacking]:
+    """Ways to pack the input, the cheapest in estimated cycles first.
+
+    Row packing is possible where one broadcast segment of one layer alone reads the input; it saves reads of nearly
+    empty words and costs input words.
+    """
+    readers = [(layer, segment) for layer in network.layers for segment in layer.segments if segment.source == INPUT]
+    if len(readers) != 1:
+        return [PLAIN]
+    layer, segment = readers[0]
+    rows_of_kernel = segment.kernel[0]
+    if segment.kind is not Kind.BROADCAST or segment.dilation[0] != 1 or rows_of_kernel == 1 or layer.neurons[1] == 1:
+        return [PLAIN]
+    if network.input_shape[0] >= arch.columns:
+        return [PLAIN]
+    packed = InputPacking(kernel=rows_of_kernel, stride=segment.stride[0], top=segment.padding[0])
+    return sorted([PLAIN, packed], key=lambda packing: _input_cycles(network, layer, packing, arch))
+
+
+def _input_cycles(network: Network, layer: Layer, packing: InputPacking, arch: Architecture) -> float:
+    """Cycles per step for loading the input and for reading its words in the layer that alone uses it."""
+    segment = next(segment for segment in layer.segments if segment.source == INPUT)
+    placement = input_format(network, packing, arch)
+    (rows, columns), (_, height, width) = segment.kernel, layer.neurons
+    if packing == PLAIN:
+        tops = [y * segment.stride[0] - segment.padding[0] for y in range(height)]
+        kernel_rows = sum(0 <= top + ky < placement.rows for top in tops for ky in range(rows))
+    else:
+        kernel_rows = height
+    words = 0
+    for x in range(width):
+        left = x * segment.stride[1] - segment.padding[1]
+        low, high = max(left, 0), min(left + (columns - 1) * segment.dilation[1] + 1, placement.columns)
+        if low < high:
+            pitch = placement.channel_pitch
+            words += (high * pitch - 1) // arch.columns - low * pitch // arch.columns + 1
+    tiles = ceil_div(layer.neurons[0], arch.columns)
+    return placement.plane + kernel_rows * words * tiles / arch.lanes
