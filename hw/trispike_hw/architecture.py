@@ -47,7 +47,7 @@ class Architecture(BaseModel):
     program_words: int = _bounded(64, 1 << 16, "64-bit words of the program memory")
     tsa_width: int = _bounded(1, 16, "neurons that one TSA row updates in a cycle")
     max_segments: int = _bounded(1, 8, "segments that one layer may have")
-    max_layers: int = _bounded(4, 256, "layers whose counters the statistics memory keeps")
+    max_layers: int = _bounded(4, 240, "layers whose counters the statistics memory keeps")
 
     @model_validator(mode="after")
     def _check_relations(self) -> "Architecture":
@@ -70,9 +70,7 @@ class Architecture(BaseModel):
                 f"bias_bits must not exceed potential_bits = {self.potential_bits}, but is {self.bias_bits}"
             )
         if self.columns * self.weight_bits % 8:
-            raise ValueError(
-                f"columns x weight_bits must be whole bytes, not {self.columns} x {self.weight_bits} bits"
-            )
+            raise ValueError(f"columns x weight_bits must be whole bytes, not {self.columns} x {self.weight_bits} bits")
         return self
 
     @property

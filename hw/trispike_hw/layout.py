@@ -90,7 +90,8 @@ class SegmentRow(data.Struct):
     """Third word of a segment."""
 
     row_bits: 18  # bits of one source row
-    reserved: 46
+    span: 12  # (kernel rows - 1) * dilation: source rows from the first kernel row to the last
+    reserved: 34
 
 
 class Position(data.Struct):
@@ -176,6 +177,7 @@ def slot(arch: Architecture) -> data.StructLayout:
             "weight_pitch": arch.weight_address_bits,
             "lanewise": 1,
             "skip": 1,  # nothing of the window lies inside the source
+            "partial": 1,  # the item's tile is the layer's last one: `last_columns` of its columns are real
             "last": 1,  # last segment of the item
         }
     )

@@ -1,0 +1,95 @@
+"""A lane: one row of the array, from work items to vectors of synaptic sums."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .fetch import Fetch
+from .layout import slot, spike_word, weight_row
+from .processing_element import ProcessingElement
+from .tsa_layout import sums
+from .walker import Walker, event
+
+
+class Lane(wiring.Component):
+    """Fetch, event walk and a row of `columns` processing elements.
+
+    Function: takes work items as slots (one per segment) and delivers, for each of `time_steps` steps, the vector z.
+    The weight row for an event is asked for at `weight_address` and arrives two cycles later.
+    Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
+    cycle of its own unless its last word was empty (one) or the vector before it still waits. Back-pressure: z stands
+    until taken; the walk stops when a second one would be ready. `additions` counts this cycle's additions into real
+    output channels (`last_columns` of them in a partial tile). Reset: no item.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        super().__init__(
+            {
+                "i_slot": In(stream.Signature(slot(arch))),
+                "time_steps": In(5),
+                "last_columns": In(5),
+                "address": Out(arch.spike_address_bits),
+                "turn": In(range(arch.banks)),
+                "data": In(spike_word(arch)),
+                "weight_address": Out(range(arch.weight_rows)),
+                "weights": In(weight_row(arch)),
+                "o_sums": Out(stream.Signature(sums(arch))),
+                "fired": Out(1),
+                "additions": Out(range(arch.columns + 1)),
+                "corrupt": Out(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self._arch
+        m.submodules.fetch = fetch = Fetch(arch)
+        m.submodules.walker = walker = Walker(arch)
+        wiring.connect(m, fetch.o, walker.i)
+        wiring.connect(m, wiring.flipped(self.i_slot), fetch.i_slot)
+        m.d.comb += [
+            fetch.time_steps.eq(self.time_steps),
+            fetch.turn.eq(self.turn),
+            fetch.data.eq(self.data),
+            self.address.eq(fetch.address),
+            self.corrupt.eq(fetch.corrupt),
+            self.weight_address.eq(walker.event.weight),
+        ]
+
+        # The event waits for its weights: one cycle for the memory, one for the register behind it.
+        waiting, ready = Signal(event(arch)), Signal(event(arch))
+        m.d.sync += [waiting.eq(walker.event), ready.eq(waiting)]
+
+        for column in range(arch.columns):
+            m.submodules[f"pe{column}"] = pe = ProcessingElement(arch)
+            m.d.comb += [
+                pe.weight.eq(self.weights[column]),
+                pe.valid.eq(ready.valid[column]),
+                pe.sign.eq(ready.sign[column]),
+                pe.end.eq(ready.end),
+                self.o_sums.payload[column].eq(pe.z),
+            ]
+
+        # z may be overwritten once it has been taken; an end under way claims it before it arrives.
+        claimed = Signal()
+        taken = self.o_sums.valid & self.o_sums.ready
+        m.d.comb += walker.blocked.eq(claimed & ~taken)
+        with m.If(walker.ending):
+            m.d.sync += claimed.eq(1)
+        with m.Elif(taken):
+            m.d.sync += claimed.eq(0)
+        with m.If(ready.end):
+            m.d.sync += self.o_sums.valid.eq(1)
+        with m.Elif(taken):
+            m.d.sync += self.o_sums.valid.eq(0)
+
+        lanewise_bits = sum(walker.event.valid[column] for column in range(arch.columns))
+        m.d.sync += [
+            self.fired.eq(walker.fired),
+            self.additions.eq(Mux(walker.partial & walker.fired, self.last_columns, lanewise_bits)),
+        ]
+        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~Cat(waiting.end, ready.end, claimed).any())
+        return m

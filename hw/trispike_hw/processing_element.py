@@ -1,0 +1,44 @@
+"""Processing element: a ternary spike-accumulate unit."""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .ternary_adder import TernaryAdder
+
+
+class ProcessingElement(wiring.Component):
+    """Adds, subtracts or ignores a weight; hands the sum over at the end of a step.
+
+    Function: in a cycle with `valid`, acc <= acc + weight or, with `sign`, acc - weight. In a cycle with `end`, the sum
+    (this cycle's weight included) goes to `z` and acc restarts at zero, so that the end of a step costs no cycle.
+    Latency: one cycle. Throughput: one event per cycle. `z` stands until the next `end`. Reset: acc = z = 0.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._bits = arch.accumulator_bits
+        super().__init__(
+            {
+                "weight": In(signed(arch.weight_bits)),
+                "valid": In(1),
+                "sign": In(1),
+                "end": In(1),
+                "z": Out(signed(arch.accumulator_bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        accumulator = Signal(signed(self._bits))
+        m.submodules.adder = adder = TernaryAdder(self._bits)
+        m.d.comb += [
+            adder.a.eq(accumulator),
+            adder.b.eq(self.weight),
+            adder.valid.eq(self.valid),
+            adder.sign.eq(self.sign),
+        ]
+        m.d.sync += accumulator.eq(adder.sum)
+        with m.If(self.end):
+            m.d.sync += [accumulator.eq(0), self.z.eq(adder.sum)]
+        return m

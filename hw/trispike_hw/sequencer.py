@@ -1,0 +1,103 @@
+"""Sequencer: runs the layers of a program one after the other, then has the answer sent."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .dispatcher import LayerHeader
+from .layout import HEADER_WORDS, PROGRAM_BITS, SEGMENT_WORDS
+
+assert SEGMENT_WORDS == 9  # the pointer's step below is written as 8 + 1, so that no multiplier comes of it
+
+
+class Sequencer(wiring.Component):
+    """Reads layer headers, starts the dispatcher, waits for the layer's end.
+
+    Function: on `run`, walks the program from word 0. A layer ends when the dispatcher has handed over all items and
+    `quiet` says that nothing is in flight behind it. `layer_done` pulses with the layer's number. After the last layer
+    it pulses `answer` with the number of classes and waits for `answered`.
+    Latency: seven cycles from the end of a layer to the dispatcher's start. No back-pressure. Reset: idle.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        super().__init__(
+            {
+                "run": In(1),
+                "busy": Out(1),
+                "program_address": Out(range(arch.program_words)),
+                "program_data": In(PROGRAM_BITS),  # one cycle after its address
+                "reads_program": Out(1),  # the program memory's port is the sequencer's, not the dispatcher's
+                "header": Out(LayerHeader),
+                "segments": Out(range(arch.program_words)),
+                "start": Out(1),
+                "dispatched": In(1),
+                "quiet": In(1),
+                "layer": Out(range(arch.max_layers)),
+                "layer_done": Out(1),
+                "answer": Out(1),
+                "classes": Out(16),
+                "answered": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self._arch
+        pointer = Signal(range(arch.program_words))
+        index = Signal(range(HEADER_WORDS + 1))  # header words asked for
+        words = Signal(HEADER_WORDS * PROGRAM_BITS)
+        tiles = Signal(13)
+        settled = Signal(2)
+
+        m.d.comb += [
+            self.header.eq(words),
+            self.segments.eq(pointer + HEADER_WORDS),
+            self.program_address.eq(pointer + index),
+        ]
+        shape, tiling = self.header.layer, self.header.tiles
+        m.d.comb += [
+            tiles.eq(
+                Mux(shape.tile_mode, ((tiling.passes - 1) << (arch.lanes - 1).bit_length()) + tiling.last_lanes,
+                    tiling.passes)
+            ),
+            self.classes.eq(((tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns),
+        ]  # fmt: skip
+
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"), m.If(self.run):
+                m.d.sync += [pointer.eq(0), index.eq(0), self.layer.eq(0)]
+                m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += self.reads_program.eq(1)
+                m.d.sync += index.eq(index + 1)
+                with m.If(index != 0):
+                    m.d.sync += Array(words.word_select(i, PROGRAM_BITS) for i in range(HEADER_WORDS))[
+                        (index - 1)[:2]
+                    ].eq(self.program_data)
+                with m.If(index == HEADER_WORDS):
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += self.start.eq(1)
+                m.d.sync += [index.eq(0), settled.eq(0)]
+                m.next = "LAYER"
+            with m.State("LAYER"):
+                # Quiet for four cycles: what the dispatcher handed over last has then reached the rows.
+                m.d.sync += settled.eq(Mux(self.dispatched & self.quiet, settled + 1, 0))
+                with m.If(settled.all() & self.dispatched & self.quiet):
+                    m.d.comb += self.layer_done.eq(1)
+                    m.d.sync += [
+                        self.layer.eq(self.layer + 1),
+                        pointer.eq(self.segments + (shape.segments << 3) + shape.segments),
+                    ]
+                    m.next = "HEADER"
+                    with m.If(shape.last_layer):
+                        m.next = "ANSWER"
+            with m.State("ANSWER"):
+                m.d.comb += self.answer.eq(1)
+                m.next = "WAIT"
+            with m.State("WAIT"), m.If(self.answered):
+                m.next = "IDLE"
+        return m
