@@ -60,9 +60,18 @@ class AveragePool(Node):
 
 
 @dataclass(frozen=True)
+class Add(Node):
+    """Sum of two tensors of one shape: the joint of a residual block."""
+
+
+@dataclass(frozen=True)
 class Graph:
-    """A float network: nodes in order of computation, one input, one output (the last node)."""
+    """A float network: nodes in order of computation, one input, one output (the last node).
+
+    `notes` are sentences about what the importer left out, such as a softmax behind the logits.
+    """
 
     name: str
     input_shape: tuple[int, int, int]
     nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,311 @@
+"""Builds a `Graph` node by node: the meaning of the operators, in one place for all frameworks.
+
+Handlers translate a framework's arguments and call one method here. Methods take and return `Activation`s; whatever
+they cannot express they refuse through the call at hand, so that messages name the framework's node.
+"""
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph import Add, AveragePool, Conv, Graph, MaxPool, Node, Relu
+from ..network import INPUT
+from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, real_axes, regroup
+
+if TYPE_CHECKING:
+    from .trace import Call
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+NO_PADDING: Padding = (0, 0, 0, 0)
+
+
+def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1), upper: bool = True) -> Padding:
+    """Padding (top, left, bottom, right) that gives ceil(size / stride) outputs; an odd rest goes behind if `upper`."""
+    before, after = [], []
+    for n, k, s, d in zip(size, kernel, stride, dilation, strict=True):
+        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        small, large = total // 2, total - total // 2
+        before.append(small if upper else large)
+        after.append(large if upper else small)
+    return before[0], before[1], after[0], after[1]
+
+
+class GraphBuilder:
+    """A graph under construction.
+
+    `source` starts messages, `input_name` and `dims` (batch first, None where not fixed) describe the network input:
+    (N, C, H, W) or (N, C). `call` is the step being read; the walk sets it.
+    """
+
+    call: "Call"
+
+    def __init__(self, source: str, input_name: str, dims: tuple[int | None, ...]):
+        text = ", ".join("?" if size is None else str(size) for size in dims)
+        if len(dims) not in (2, 4):
+            raise ModelError(
+                f"{source}: input {input_name!r} has the shape ({text}); trispike needs (N, C, H, W) or (N, C)"
+            )
+        fixed = [size for size in dims[1:] if size is not None and size > 0]
+        if len(fixed) != len(dims) - 1:
+            raise ModelError(
+                f"{source}: input {input_name!r} has the shape ({text}); trispike needs fixed sizes behind the batch, "
+                f"so export the network with them"
+            )
+        shape = (fixed[0], fixed[1], fixed[2]) if len(fixed) == 3 else (fixed[0], 1, 1)
+        self.input = Activation(INPUT, shape, real_axes(shape)[: len(fixed)])
+        self._source = source
+        self._batch = dims[0]
+        self._nodes: dict[str, Node] = {}
+        self._notes: list[str] = []
+
+    def _unique(self, wanted: str) -> str:
+        name, count = wanted, 1
+        while name == INPUT or name in self._nodes:
+            count += 1
+            name = f"{wanted}_{count}"
+        return name
+
+    def _map(self, x: Activation) -> Activation:
+        if not x.is_map:
+            self.call.refuse(f"needs an input (N, C, H, W), but gets (N, {', '.join(map(str, x.dims))})")
+        return x
+
+    def _add_map(self, node: Node) -> Activation:
+        self._nodes[node.name] = node
+        return Activation(node.name, node.shape, real_axes(node.shape))
+
+    def _map_size(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
+        """Height and width behind a window operator."""
+        if min(kernel) < 1 or min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
+            self.call.refuse("has a kernel, stride or dilation below 1 or a negative padding")
+        sizes = [
+            (x.shape[1 + k] + padding[k] + padding[2 + k] - (kernel[k] - 1) * dilation[k] - 1) // stride[k] + 1
+            for k in (0, 1)
+        ]
+        if min(sizes) < 1:
+            self.call.refuse(
+                f"has a kernel of {kernel[0]} x {kernel[1]} that does not fit into its padded input "
+                f"of {x.shape[HEIGHT] + padding[0] + padding[2]} x {x.shape[WIDTH] + padding[1] + padding[3]}"
+            )
+        return sizes[0], sizes[1]
+
+    def conv(
+        self,
+        x: Activation,
+        weights: np.ndarray,
+        bias: np.ndarray | None,
+        stride: Pair = (1, 1),
+        padding: Padding = NO_PADDING,
+        dilation: Pair = (1, 1),
+        groups: int = 1,
+    ) -> Activation:
+        """Convolution; `weights` [O, I / groups, KH, KW], `bias` [O] or None."""
+        x = self._map(x)
+        if weights.ndim != 4:
+            self.call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads two-dimensional convolutions")
+        outputs, inputs = weights.shape[:2]
+        if groups < 1 or inputs * groups != x.shape[CHANNEL] or outputs % groups:
+            self.call.refuse(
+                f"has weights {weights.shape} in {groups} groups, which do not match {x.shape[CHANNEL]} channels"
+            )
+        bias = np.zeros(outputs, np.float32) if bias is None else bias.reshape(-1)
+        if bias.size != outputs:
+            self.call.refuse(f"has {bias.size} biases for {outputs} outputs")
+        kernel = (weights.shape[2], weights.shape[3])
+        shape = (outputs, *self._map_size(x, kernel, stride, padding, dilation))
+        name = self._unique(self.call.name)
+        return self._add_map(Conv(name, (x.node,), shape, weights, bias, stride, padding, dilation, groups))
+
+    def linear(self, x: Activation, weights: np.ndarray, bias: np.ndarray | None) -> Activation:
+        """Linear layer, `weights` [O, F]: a convolution whose kernel covers the whole input."""
+        if weights.ndim != 2:
+            self.call.refuse(f"has weights of {weights.ndim} dimensions; a linear layer needs a matrix")
+        features = x.dims[-1] if x.axes else 0
+        if not x.axes or any(x.axes[:-1]) or features != weights.shape[1]:
+            self.call.refuse(
+                f"needs one vector of {weights.shape[1]} features per sample, "
+                f"but gets (N, {', '.join(map(str, x.dims))})"
+            )
+        order = x.axes[-1]
+        outputs = weights.shape[0]
+        split = weights.reshape(outputs, *(x.shape[axis] for axis in order))
+        kernel = split.transpose(0, *(1 + k for k in np.argsort(order))).reshape(outputs, *x.shape)
+        flat = self.conv(replace(x, axes=real_axes(x.shape)), np.ascontiguousarray(kernel), bias)
+        return replace(flat, axes=(*x.axes[:-1], real_axes(flat.shape)[CHANNEL]))
+
+    def batch_norm(
+        self,
+        x: Activation,
+        scale: np.ndarray,
+        shift: np.ndarray,
+        mean: np.ndarray,
+        variance: np.ndarray,
+        epsilon: float,
+    ) -> Activation:
+        """Batch normalization with fixed statistics, folded into the convolution or linear layer before it."""
+        channels = x.shape[CHANNEL]
+        if not x.channels_first or any(v.shape != (channels,) for v in (scale, shift, mean, variance)):
+            self.call.refuse(
+                f"has {scale.size} channels, which do not match its input (N, {', '.join(map(str, x.dims))})"
+            )
+        spread = np.asarray(variance, np.float64) + epsilon
+        if spread.min() <= 0:
+            self.call.refuse(f"has the variance plus epsilon {spread.min():g}; it must be above 0")
+        factor = scale / np.sqrt(spread)
+        return self._fold(x, factor, shift - mean * factor)
+
+    def add_constant(self, x: Activation, value: np.ndarray) -> Activation:
+        """Sum with a constant that broadcasts along channels only, folded into the bias of the layer before it."""
+        channels = x.shape[CHANNEL]
+        dims = (1,) * (1 + len(x.axes) - value.ndim) + value.shape
+        groups = ((), *x.axes)
+        if len(dims) != len(groups) or any(
+            size != 1 and (group != (CHANNEL,) or size != channels) for size, group in zip(dims, groups, strict=True)
+        ):
+            self.call.refuse(
+                f"adds a constant {value.shape} to (N, {', '.join(map(str, x.dims))}); "
+                f"only one value per channel can be added"
+            )
+        shift = np.broadcast_to(value.reshape(-1), (channels,))
+        return self._fold(x, np.ones(channels), shift)
+
+    def _fold(self, x: Activation, factor: np.ndarray, shift: np.ndarray) -> Activation:
+        """factor * x + shift per channel, as part of the convolution that makes x."""
+        node = self._nodes.get(x.node)
+        if not isinstance(node, Conv):
+            follows = "the network input" if node is None else f"{node.name!r} ({type(node).__name__})"
+            self.call.refuse(
+                f"follows {follows} and cannot be folded; it must directly follow a convolution or linear layer"
+            )
+        if not x.exclusive:
+            self.call.refuse(f"cannot be folded into {node.name!r}, because other nodes read that layer's output too")
+        self._nodes[node.name] = replace(
+            node,
+            weights=(node.weights * factor[:, None, None, None]).astype(np.float32),
+            bias=(node.bias * factor + shift).astype(np.float32),
+        )
+        return x
+
+    def relu(self, x: Activation, upper: float | None = None) -> Activation:
+        """max(x, 0), limited to `upper`."""
+        if upper is not None and not upper > 0:
+            self.call.refuse(f"clips to 0..{upper:g}; the upper limit must be above 0")
+        name = self._unique(self.call.name)
+        self._nodes[name] = Relu(name, (x.node,), x.shape, upper)
+        return replace(x, node=name, exclusive=True)
+
+    def clip(self, x: Activation, lower: float, upper: float) -> Activation:
+        """Clipping to lower..upper, which must be 0..upper."""
+        if lower != 0:
+            self.call.refuse(f"clips below {lower:g}; only a lower limit of 0 is supported")
+        return self.relu(x, None if upper >= np.finfo(np.float32).max else upper)
+
+    def _pool_shape(
+        self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool
+    ) -> tuple[int, int, int]:
+        size = self._map_size(x, kernel, stride, padding)
+        for k in (0, 1):
+            if max(padding[k], padding[2 + k]) >= kernel[k]:
+                self.call.refuse("has a padding as large as its window")
+            if ceil and (x.shape[1 + k] + padding[k] + padding[2 + k] - kernel[k]) % stride[k]:
+                self.call.refuse(
+                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]}; "
+                    f"only windows that lie inside the padded map are supported"
+                )
+        return x.shape[CHANNEL], *size
+
+    def max_pool(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool) -> Activation:
+        """Max pooling; `ceil` asks for an output size rounded up, accepted where it makes no difference."""
+        x = self._map(x)
+        shape = self._pool_shape(x, kernel, stride, padding, ceil)
+        return self._add_map(MaxPool(self._unique(self.call.name), (x.node,), shape, kernel, stride, padding))
+
+    def average_pool(
+        self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool, count_padding: bool
+    ) -> Activation:
+        """Average pooling; `ceil` as in `max_pool`."""
+        x = self._map(x)
+        shape = self._pool_shape(x, kernel, stride, padding, ceil)
+        name = self._unique(self.call.name)
+        counted = count_padding and padding != NO_PADDING
+        return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted))
+
+    def mean(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
+        """Mean over the dimensions `dims` (batch = 0), which must be height, width or both."""
+        rank = 1 + len(x.axes)
+        reduced = {dim % rank for dim in dims if -rank <= dim < rank}
+        averaged = {axis for dim in reduced - {0} for axis in x.axes[dim - 1]}
+        if not dims or len(reduced) != len(dims) or 0 in reduced or CHANNEL in averaged:
+            self.call.refuse(f"averages over the dimensions {list(dims)}; only height and width can be averaged")
+        groups = [() if dim in reduced else group for dim, group in enumerate(x.axes, start=1)]
+        axes = tuple(group for dim, group in enumerate(groups, start=1) if keep or dim not in reduced)
+        kernel = tuple(x.shape[axis] if axis in averaged else 1 for axis in (HEIGHT, WIDTH))
+        if not averaged:
+            return replace(x, axes=axes)
+        whole = replace(x, axes=real_axes(x.shape))
+        pooled = self.average_pool(whole, (kernel[0], kernel[1]), (kernel[0], kernel[1]), NO_PADDING, False, False)
+        return replace(pooled, axes=axes)
+
+    def add(self, x: Activation, y: Activation) -> Activation:
+        """Sum of two activations of one shape."""
+        if x.shape != y.shape or x.axes != y.axes:
+            self.call.refuse(f"adds tensors of the shapes {x.shape} and {y.shape}; they must be the same")
+        name = self._unique(self.call.name)
+        self._nodes[name] = Add(name, (x.node, y.node), x.shape)
+        return replace(x, node=name, exclusive=True)
+
+    def reshape(self, x: Activation | Constant, dims: tuple[int, ...]) -> Activation | Constant:
+        """Any reshape to `dims` (batch first) that keeps the batch and splits no axis."""
+        if isinstance(x, Constant):
+            if prod(dims) != x.array.size:
+                self.call.refuse(f"reshapes a constant {x.array.shape} to {dims}")
+            return replace(x, array=x.array.reshape(dims))
+        if not dims or dims[0] != (self._batch or 1):
+            self.call.refuse(f"reshapes to {dims}, which does not keep the batch as first dimension")
+        axes = regroup(x.shape, x.axes, dims[1:])
+        if axes is None:
+            self.call.refuse(
+                f"reshapes (N, {', '.join(map(str, x.dims))}) to (N, {', '.join(map(str, dims[1:]))}), "
+                f"which does not keep channels, height and width whole"
+            )
+        return replace(x, axes=axes)
+
+    def transpose(self, x: Activation | Constant, order: tuple[int, ...]) -> Activation | Constant:
+        """Permutation of the dimensions, batch (0) first."""
+        rank = x.array.ndim if isinstance(x, Constant) else 1 + len(x.axes)
+        order = tuple(k % rank for k in order) if order else tuple(reversed(range(rank)))
+        if sorted(order) != list(range(rank)):
+            self.call.refuse(f"permutes by {list(order)}, which does not match a tensor of {rank} dimensions")
+        if isinstance(x, Constant):
+            return replace(x, array=x.array.transpose(order))
+        if order[0] != 0:
+            self.call.refuse(f"permutes by {list(order)}, which moves the batch from the first dimension")
+        return replace(x, axes=tuple(x.axes[k - 1] for k in order[1:]))
+
+    def softmax(self, x: Activation, dim: int) -> Activation:
+        """Softmax over the classes behind the logits: left out with a note, since it keeps their order."""
+        rank = 1 + len(x.axes)
+        classes = x.axes[dim % rank - 1] if -rank <= dim < rank and dim % rank else ()
+        if not self.call.is_output:
+            self.call.refuse("stands inside the network; it is supported as the last operator only")
+        if x.shape[HEIGHT] * x.shape[WIDTH] != 1 or classes != real_axes(x.shape)[CHANNEL]:
+            self.call.refuse(f"does not run over the classes of a tensor (N, {', '.join(map(str, x.dims))})")
+        self._notes.append(
+            f"the last operator {self.call.name} ({self.call.label}) is left out: the answers are logits"
+        )
+        return x
+
+    def finish(self, name: str, output: str, result: Activation | Constant) -> Graph:
+        """The finished graph, whose output is `result`."""
+        if isinstance(result, Constant) or result.node == INPUT:
+            raise ModelError(f"{self._source}: the output {output!r} needs no layer at all; give a trained network")
+        if result.shape[HEIGHT] * result.shape[WIDTH] != 1:
+            raise ModelError(
+                f"{self._source}: the output {output!r} is a map of the shape {result.shape}; "
+                f"trispike needs one value per class, (N, classes)"
+            )
+        return Graph(name, self.input.shape, tuple(self._nodes.values()), tuple(self._notes))

@@ -1,0 +1,61 @@
+"""Which operators of a framework are read, by which function, and one line on what is supported of each.
+
+The importers look operators up here, refusals list them, and `trispike operators` prints the table. To add an operator,
+write its handler in `onnx_operators.py` or `torch_operators.py` under the decorator.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .values import Activation, Constant
+
+if TYPE_CHECKING:
+    from .builder import GraphBuilder
+    from .trace import Call
+
+Handler = Callable[["GraphBuilder", "Call"], Activation | Constant]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One supported operator.
+
+    `unread` names arguments that the handler does not need as values, so that whatever computes them is not read.
+    """
+
+    framework: str
+    name: str
+    support: str
+    handler: Handler
+    unread: tuple[str, ...]
+
+
+class Registry:
+    """The supported operators of one framework."""
+
+    def __init__(self, framework: str):
+        self.framework = framework
+        self._operators: dict[str, Operator] = {}
+
+    def operator(self, *names: str, support: str, unread: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:
+        """Decorator: the function reads the operators `names`; `support` says in one line what of them."""
+
+        def register(handler: Handler) -> Handler:
+            for name in names:
+                if name in self._operators:
+                    raise ValueError(f"{self.framework} operator {name} has two handlers")
+                self._operators[name] = Operator(self.framework, name, support, handler, unread)
+            return handler
+
+        return register
+
+    def __getitem__(self, name: str) -> Operator:
+        return self._operators[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._operators
+
+    def table(self) -> tuple[Operator, ...]:
+        """All operators by name."""
+        return tuple(self._operators[name] for name in sorted(self._operators))

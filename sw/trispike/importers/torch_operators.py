@@ -1,0 +1,187 @@
+"""The ATen operators that are read, from programs before and after decomposition. A handler translates arguments, by
+the names of the ATen schemas, into one call of the builder; operators that work in place share the plain one's."""
+
+import numpy as np
+
+from .builder import GraphBuilder, Padding, same_padding
+from .registry import Registry
+from .trace import Call
+from .values import HEIGHT, WIDTH, Activation, Constant
+
+ATEN = Registry("ATen")
+
+
+def _both_sides(pair: tuple[int, int]) -> Padding:
+    return pair[0], pair[1], pair[0], pair[1]
+
+
+@ATEN.operator("conv2d", "convolution", support="two-dimensional; any kernel, stride, dilation, padding and groups")
+def _conv2d(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("transposed", False):
+        call.refuse("is transposed; only plain convolutions are supported")
+    x, weights = call.activation("input"), call.weights("weight")
+    stride, dilation = call.pair("stride"), call.pair("dilation")
+    match call.get("padding", 0):
+        case "valid":
+            padding = (0, 0, 0, 0)
+        case "same":
+            if weights.ndim != 4:
+                call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads two-dimensional convolutions")
+            size, kernel = (x.shape[HEIGHT], x.shape[WIDTH]), (weights.shape[2], weights.shape[3])
+            padding = same_padding(size, kernel, stride, dilation)
+        case _:
+            padding = _both_sides(call.pair("padding", (0, 0)))
+    return build.conv(x, weights, call.optional_weights("bias"), stride, padding, dilation, call.get("groups", 1))
+
+
+@ATEN.operator("linear", support="weights and bias constant")
+def _linear(build: GraphBuilder, call: Call) -> Activation:
+    return build.linear(call.activation("input"), call.weights("weight"), call.optional_weights("bias"))
+
+
+@ATEN.operator("addmm", support="linear layer: mat2 and bias constant, alpha = beta = 1")
+def _addmm(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("alpha", 1) != 1 or call.get("beta", 1) != 1:
+        call.refuse(f"has alpha {call.get('alpha', 1)} and beta {call.get('beta', 1)}; both must be 1")
+    return build.linear(call.activation("mat1"), call.weights("mat2").T, call.weights("self"))
+
+
+@ATEN.operator("mm", support="linear layer: mat2 constant")
+def _mm(build: GraphBuilder, call: Call) -> Activation:
+    return build.linear(call.activation("self"), call.weights("mat2").T, None)
+
+
+@ATEN.operator("matmul", support="linear layer: other constant")
+def _matmul(build: GraphBuilder, call: Call) -> Activation:
+    return build.linear(call.activation("self"), call.weights("other").T, None)
+
+
+@ATEN.operator(
+    "batch_norm",
+    "_native_batch_norm_legit_no_training",
+    support="with fixed statistics, directly behind a convolution or linear layer, into which it is folded",
+)
+def _batch_norm(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("training", False):
+        call.refuse("is in training mode; export module.eval()")
+    x = call.activation("input")
+    mean, variance = call.weights("running_mean"), call.weights("running_var")
+    scale, shift = call.optional_weights("weight"), call.optional_weights("bias")
+    scale = np.ones_like(mean) if scale is None else scale
+    shift = np.zeros_like(mean) if shift is None else shift
+    return build.batch_norm(x, scale, shift, mean, variance, call.number("eps", 1e-5))
+
+
+@ATEN.operator("add", support="sum of two activations of one shape, or of a layer and a constant per channel (bias)")
+def _add(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("alpha", 1) != 1:
+        call.refuse(f"has alpha {call.get('alpha')}; it must be 1")
+    for x, y in (("self", "other"), ("other", "self")):
+        if isinstance(call.get(y), Constant):
+            return build.add_constant(call.activation(x), call.weights(y))
+    if isinstance(call.get("other"), int | float):
+        return build.add_constant(call.activation("self"), np.float32(call.get("other")).reshape(1))
+    return build.add(call.activation("self"), call.activation("other"))
+
+
+@ATEN.operator("relu", support="everywhere")
+def _relu(build: GraphBuilder, call: Call) -> Activation:
+    return build.relu(call.activation("self"))
+
+
+@ATEN.operator("relu6", support="everywhere")
+def _relu6(build: GraphBuilder, call: Call) -> Activation:
+    return build.relu(call.activation("self"), 6.0)
+
+
+@ATEN.operator("hardtanh", support="lower limit 0 (ReLU6)")
+def _hardtanh(build: GraphBuilder, call: Call) -> Activation:
+    return build.clip(call.activation("self"), call.number("min_val", -1), call.number("max_val", 1))
+
+
+@ATEN.operator("clamp", "clamp_min", support="lower limit 0, constant upper limit")
+def _clamp(build: GraphBuilder, call: Call) -> Activation:
+    return build.clip(call.activation("self"), call.number("min", -np.inf), call.number("max", np.inf))
+
+
+@ATEN.operator("max_pool2d", "max_pool2d_with_indices", support="without dilation; ceil_mode where it changes nothing")
+def _max_pool2d(build: GraphBuilder, call: Call) -> Activation:
+    if call.pair("dilation") != (1, 1):
+        call.refuse(f"has dilation {list(call.ints('dilation'))}; pooling is supported without dilation only")
+    kernel, padding = call.pair("kernel_size"), _both_sides(call.pair("padding", (0, 0)))
+    return build.max_pool(
+        call.activation("self"), kernel, call.pair("stride", kernel), padding, call.get("ceil_mode", False)
+    )
+
+
+@ATEN.operator("avg_pool2d", support="without divisor_override; ceil_mode where it changes nothing")
+def _avg_pool2d(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("divisor_override") is not None:
+        call.refuse("has a divisor_override; averages are supported over their own window only")
+    kernel, padding = call.pair("kernel_size"), _both_sides(call.pair("padding", (0, 0)))
+    stride, ceil = call.pair("stride", kernel), call.get("ceil_mode", False)
+    counted = call.get("count_include_pad", True)
+    return build.average_pool(call.activation("self"), kernel, stride, padding, ceil, counted)
+
+
+@ATEN.operator("adaptive_avg_pool2d", "_adaptive_avg_pool2d", support="output sizes that divide the map's")
+def _adaptive_avg_pool2d(build: GraphBuilder, call: Call) -> Activation:
+    x, size = call.activation("self"), call.pair("output_size")
+    if min(size) < 1 or x.shape[HEIGHT] % size[0] or x.shape[WIDTH] % size[1]:
+        call.refuse(
+            f"pools a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]} to {size[0]} x {size[1]}; "
+            f"the output size must divide the map's"
+        )
+    kernel = (x.shape[HEIGHT] // size[0], x.shape[WIDTH] // size[1])
+    return build.average_pool(x, kernel, kernel, (0, 0, 0, 0), ceil=False, count_padding=False)
+
+
+@ATEN.operator("mean", support="over height and width")
+def _mean(build: GraphBuilder, call: Call) -> Activation:
+    return build.mean(call.activation("self"), call.ints("dim"), call.get("keepdim", False))
+
+
+@ATEN.operator(
+    "flatten", "view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "unflatten",
+    support="keeping the batch, and channels, height and width whole",
+)  # fmt: skip
+def _reshape(build: GraphBuilder, call: Call) -> Activation | Constant:
+    value = call.get("input") if "input" in call.arguments else call.get("self")
+    return build.reshape(value, call.output_dims)
+
+
+@ATEN.operator("permute", support="keeping the batch; convolutions and pooling need (N, C, H, W)")
+def _permute(build: GraphBuilder, call: Call) -> Activation | Constant:
+    return build.transpose(call.get("self"), call.ints("dims"))
+
+
+@ATEN.operator("t", "numpy_T", support="of constants")
+def _t(build: GraphBuilder, call: Call) -> Activation | Constant:
+    return build.transpose(call.get("self"), ())
+
+
+@ATEN.operator("transpose", support="keeping the batch; convolutions and pooling need (N, C, H, W)")
+def _transpose(build: GraphBuilder, call: Call) -> Activation | Constant:
+    value = call.get("self")
+    rank = value.array.ndim if isinstance(value, Constant) else 1 + len(value.axes)
+    order = list(range(rank))
+    first, second = call.get("dim0"), call.get("dim1")
+    order[first], order[second] = order[second], order[first]
+    return build.transpose(value, tuple(order))
+
+
+@ATEN.operator(
+    "dropout", "feature_dropout", "clone", "contiguous", "alias", "detach", "detach_", "lift_fresh_copy",
+    support="left out",
+)  # fmt: skip
+def _identity(build: GraphBuilder, call: Call) -> Activation | Constant:
+    if call.get("train", False):
+        call.refuse("is in training mode; export module.eval()")
+    return call.get("input") if "input" in call.arguments else call.get("self")
+
+
+@ATEN.operator(
+    "softmax", "_softmax", "log_softmax", "_log_softmax", support="as the last operator, left out with a note"
+)
+def _softmax(build: GraphBuilder, call: Call) -> Activation:
+    return build.softmax(call.activation("self"), int(call.get("dim", -1)))

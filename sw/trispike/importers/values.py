@@ -1,0 +1,72 @@
+"""What flows between the operators of a framework while its network is read: activations and constants.
+
+Frameworks flatten, squeeze and permute; a `Graph` knows (channels, height, width) only. An `Activation` therefore
+remembers which of those three axes each dimension of the framework's tensor holds, so that operators that move data
+about become bookkeeping, and a linear layer behind any of them gets its weights in the right order.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+Axes = tuple[tuple[int, ...], ...]
+CHANNEL, HEIGHT, WIDTH = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor that the model file holds, under the name that messages give it."""
+
+    name: str
+    array: np.ndarray
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A tensor that depends on the network input.
+
+    `node` is the graph node (or `INPUT`) that makes it, `shape` that node's (C, H, W). `axes` has one entry per
+    dimension behind the batch: the axes of `shape` that it holds, outermost first; axes of size 1 are left out, since
+    they may stand anywhere. `exclusive` says that nothing else reads the node's output, so that what follows may be
+    folded into the node.
+    """
+
+    node: str
+    shape: tuple[int, int, int]
+    axes: Axes
+    exclusive: bool = True
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Sizes of the framework's tensor behind the batch."""
+        return tuple(prod(self.shape[axis] for axis in group) for group in self.axes)
+
+    @property
+    def is_map(self) -> bool:
+        """True for (N, C, H, W), which convolutions and pooling need."""
+        return len(self.axes) == 3 and all(group in ((), (k,)) for k, group in enumerate(self.axes))
+
+    @property
+    def channels_first(self) -> bool:
+        """True if the first dimension behind the batch holds the channels and nothing else."""
+        return bool(self.axes) and self.axes[0] == real_axes(self.shape)[CHANNEL]
+
+
+def real_axes(shape: tuple[int, int, int]) -> Axes:
+    """The entries of `Activation.axes` for a tensor (N, C, H, W)."""
+    return tuple((axis,) if size > 1 else () for axis, size in enumerate(shape))
+
+
+def regroup(shape: tuple[int, int, int], axes: Axes, dims: tuple[int, ...]) -> Axes | None:
+    """Axes after a reshape to `dims` (batch left out), or None if that would split an axis."""
+    rest = [axis for group in axes for axis in group]
+    groups = []
+    for size in dims:
+        group: list[int] = []
+        while rest and prod(shape[axis] for axis in group) < size:
+            group.append(rest.pop(0))
+        if prod(shape[axis] for axis in group) != size:
+            return None
+        groups.append(tuple(group))
+    return None if rest else tuple(groups)
