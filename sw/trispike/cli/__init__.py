@@ -1,0 +1,48 @@
+"""The command line: `trispike VERB ...`, one module per verb.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 an error inside trispike.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from ..errors import TrispikeError
+from . import compile, doctor, inspect, run, simulate, verilog
+from .console import State, say
+
+app = typer.Typer(
+    name="trispike",
+    help="Trained networks as spiking networks in CSS coding, on FPGAs, without a multiplier.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (compile, run, simulate, verilog, inspect, doctor):
+    app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (`sys.argv` if `arguments` is None) and return its exit code."""
+    state = State()
+    try:
+        app(args=arguments, prog_name="trispike", obj=state)
+    except SystemExit as end:  # the way in which typer ends, well or badly
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except TrispikeError as error:
+        _trace(state)
+        say(f"error: {error}")
+        return 1
+    except Exception as error:
+        _trace(state)
+        again = "" if state.verbose else "; run again with -v"
+        say(f"internal error: {type(error).__name__}: {error}{again}")
+        return 3
+    return 0
+
+
+def _trace(state: State) -> None:
+    if state.verbose:
+        traceback.print_exc(file=sys.stderr)

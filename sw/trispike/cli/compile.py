@@ -1,0 +1,60 @@
+"""`trispike compile`: a trained network to a memory image."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import api, image
+from ..files import load_images
+from . import options
+from .console import say, show_json, show_table
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Trained network: .onnx or .pt2.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the image.", metavar="DIR")],
+    preset: options.Preset = None,
+    arch: options.Arch = None,
+    time_steps: Annotated[int, typer.Option(help="Spikes of a train, T.", min=1, max=16)] = api.DEFAULT_TIME_STEPS,
+    silent: Annotated[int, typer.Option(help="Silent steps, S.", min=0, max=16)] = api.DEFAULT_SILENT,
+    tau: Annotated[float, typer.Option(help="Threshold per spike, 1/2 <= tau < 1.")] = api.DEFAULT_TAU,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Images that show the range of activations.", metavar="X.npz")
+    ] = None,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Turn a trained network into spikes and place it on an architecture."""
+    architecture = options.architecture(preset, arch)
+    calibration = None if calibrate is None else load_images(calibrate)
+    compilation = api.compile_with_report(
+        model, architecture, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau
+    )
+    image.save(compilation.program, output)
+    report = compilation.report
+    for note in compilation.notes:
+        say(f"note: {note}")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    if as_json:
+        show_json(report.to_dict())
+        return
+    rows = [
+        (
+            layer.name,
+            layer.mode,
+            "x".join(map(str, layer.shape)),
+            "" if layer.theta is None else f"{layer.theta[0]}..{layer.theta[1]}",
+            "" if layer.clipped is None else f"{100 * layer.clipped:.2f} %",
+            "" if layer.sqnr_db is None else f"{layer.sqnr_db:.1f} dB",
+            "" if layer.spikes is None else f"{layer.spikes:.3f}",
+            layer.potential_bits,
+        )
+        for layer in report.layers
+    ]
+    columns = ("layer", "mode", "output", "theta", "clipped", "SQNR", "spikes per step", "bits of V")
+    show_table(f"{report.network}: T = {report.time_steps}, {report.images} calibration images", columns, rows)
+    say(
+        f"wrote {output} for architecture {architecture.name}; first choice as in float: {100 * report.agreement:.1f} %"
+    )

@@ -1,0 +1,65 @@
+"""What the verbs share of talking to people: notes and progress on stderr, tables and JSON on stdout."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+Report = Callable[[int, int], None]  #: called with the number of images done and of all images
+
+
+@dataclass
+class State:
+    """Options that hold for any verb."""
+
+    verbose: bool = False
+
+
+def say(text: str) -> None:
+    """One line on stderr, never wrapped or coloured: scripts read it."""
+    print(text, file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """One line on stdout."""
+    print(text)
+
+
+def show_json(value: Any) -> None:
+    """`value` as one JSON document on stdout."""
+    print(json.dumps(value, indent=2))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout, the first column to the left and the others to the right."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    # Without a terminal there is no width to fit into: let no cell be cut off.
+    Console(width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+
+
+@contextmanager
+def progress(task: str) -> Iterator[Report]:
+    """A progress bar on stderr while the block runs; nothing if stderr is no terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        handle = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(handle, completed=done, total=total)

@@ -1,0 +1,100 @@
+"""Files of arrays: inputs checked before anything long starts, outputs that are there whole or not at all."""
+
+import errno
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .errors import InputError, OutputError
+
+_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM, errno.EISDIR}
+
+
+def load_images(path: Path, shape: tuple[int, int, int] | None = None) -> np.ndarray:
+    """The array `x` of an .npz file as float32 [N, C, H, W].
+
+    `shape` is (C, H, W) of the network, if it is known already.
+
+    Raises:
+        InputError: if there is no such file or array, or its type, shape or content is not usable.
+    """
+    return _checked(_read_x(path), shape, f"x in {path}")
+
+
+def _read_x(path: Path) -> np.ndarray:
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            raise InputError(f"input file {path} is a single array; write an .npz file that holds x")
+        with content as file:
+            if "x" in file.files:
+                return file["x"]
+            found = ", ".join(file.files) or "nothing"
+            raise InputError(f"input file {path} must hold an array named x, but it holds {found}")
+    except FileNotFoundError as error:
+        raise InputError(f"there is no input file {path}; give an .npz file that holds x") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged, of another format, or holds Python objects"
+        raise InputError(f"cannot read input file {path}: {reason}") from error
+
+
+def _checked(x: np.ndarray, shape: tuple[int, int, int] | None, name: str) -> np.ndarray:
+    """`x` as float32 [N, C, H, W]; messages call it `name`."""
+    if x.dtype.kind not in "uif":
+        raise InputError(f"{name} must be real numbers (float32), not {x.dtype}")
+    expected = ("N", *(shape or "CHW"))
+    if x.ndim != 4 or not x.size or (shape is not None and x.shape[1:] != shape):
+        wanted = ", ".join(str(size) for size in expected)
+        raise InputError(f"{name} must have shape [{wanted}] with N >= 1, not {list(x.shape)}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        x = np.ascontiguousarray(x, np.float32)
+    wrong = x.size - np.count_nonzero(np.isfinite(x))
+    if wrong:
+        raise InputError(f"{name} holds {wrong} values that are NaN or infinite in float32; check the preprocessing")
+    return x
+
+
+@contextmanager
+def atomic_output(path: Path) -> Iterator[BinaryIO]:
+    """A file that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    Open it before the long work, so that an unwritable place is found before and not after.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a directory")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that nobody else may read
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _WRITE_ERRORS:  # raised by what the block does besides writing
+            raise
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The mask of this process, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror}; choose a file in an existing, writable directory")
