@@ -12,9 +12,10 @@ from trispike_hw.architecture import Architecture
 from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Mode, Opcode, Target, constant_word
 
 from ..errors import DeviceError
+from ..fields import fields_of
 from ..streams import COMMAND_WORDS, digits_to_words
 from .lane import Lane, Work
-from .words import LayerWords, constants_of, fields_of, items_of, parse_program
+from .words import LayerWords, constants_of, items_of, parse_program
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,14 @@ class Emulator:
         """
         layers = parse_program(self._program)
         constants = constants_of(self._constants, self._arch)
-        answer = np.zeros(self._arch.columns * self._classes_tiles(layers[-1]), np.int64)
+        answer = np.zeros(self._arch.columns * self._tiles(layers[-1]), np.int64)
         self._lane.corrupt = False
         runs = [self._run_layer(layer, constants, answer) for layer in layers]
         last = layers[-1]
-        classes = (self._classes_tiles(last) - 1) * self._arch.columns + last.fields["last_columns"]
+        classes = (self._tiles(last) - 1) * self._arch.columns + last.fields["last_columns"]
         return Run((answer[:classes] & 0xFFFFFFFF).astype(np.uint32), tuple(runs), self._lane.corrupt)
 
-    def _classes_tiles(self, layer: LayerWords) -> int:
+    def _tiles(self, layer: LayerWords) -> int:
         """Tiles of a layer."""
         fields = layer.fields
         if fields["tile_mode"]:
@@ -165,7 +166,7 @@ class Emulator:
     def _works(self, layer: LayerWords) -> list[Work]:
         """What every lane gets to do, in item order; in pixel mode the pooling windows go round the lanes."""
         fields = layer.fields
-        tiles = self._classes_tiles(layer)
+        tiles = self._tiles(layer)
         lanes = self._arch.lanes
         window = fields["window_x"] * fields["window_y"]
         works = []

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Shape
-from amaranth.lib import data
 
 from trispike_hw.architecture import Architecture
 from trispike_hw.layout import (
@@ -25,11 +23,12 @@ from trispike_hw.layout import (
 )
 
 from ..errors import DeviceError
+from ..fields import fields_of, shapes_of, wrapped
 
 Fields = dict[str, Any]
 
-_SHAPES = [Shape.cast(data.Layout.cast(Position)[key].shape) for key in ("row", "y", "bit", "weight")]
-_ADDRESSES = 1 << Shape.cast(data.Layout.cast(LayerOutput)["address"].shape).width
+_SHAPES = list(shapes_of(Position).values())  # row, y, bit, weight
+_ADDRESSES = shapes_of(LayerOutput)["address"]
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,6 @@ class Item:
     indices: tuple[int, ...]
     address: int
     positions: tuple[tuple[int, int, int, int], ...]
-
-
-def fields_of(struct: Any, word: int) -> Fields:
-    """Every field of a packed word; enumerations as their members."""
-    layout = data.Layout.cast(struct)
-    const = layout.from_bits(word)
-    return {key: getattr(const, key) for key, _ in layout}
 
 
 def parse_program(words: np.ndarray) -> list[LayerWords]:
@@ -137,7 +129,7 @@ def items_of(layer: LayerWords) -> Iterator[Item]:
             return
         indices[:level] = [0] * level
         indices[level] += 1
-        address = (address + steps[level]) % _ADDRESSES
+        address = wrapped(address + steps[level], _ADDRESSES)
         positions = [
             _moved(position, segment.changes[level])
             for position, segment in zip(positions, layer.segments, strict=True)
@@ -146,10 +138,5 @@ def items_of(layer: LayerWords) -> Iterator[Item]:
 
 def _moved(position: Sequence[int], change: Sequence[int]) -> tuple[int, int, int, int]:
     """position + change, every field modulo its width."""
-    row, y, bit, weight = (_wrapped(a + b, shape) for a, b, shape in zip(position, change, _SHAPES, strict=True))
+    row, y, bit, weight = (wrapped(a + b, shape) for a, b, shape in zip(position, change, _SHAPES, strict=True))
     return row, y, bit, weight
-
-
-def _wrapped(value: int, shape: Shape) -> int:
-    value %= 1 << shape.width
-    return value - (1 << shape.width) if shape.signed and value >> (shape.width - 1) else value

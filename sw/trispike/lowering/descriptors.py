@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Shape
-from amaranth.lib import data
-
 from trispike_hw.layout import (
     LOOP_LEVELS,
     LayerOutput,
@@ -21,6 +18,7 @@ from trispike_hw.layout import (
 )
 
 from ..errors import PlacementError
+from ..fields import shapes_of, wrapped
 from .loops import MachineSegment, Move
 
 WINDOW_WORDS = 1023
@@ -43,17 +41,6 @@ def changes(steps: Sequence[int], counts: Sequence[int]) -> list[int]:
     ]
 
 
-def field_shape(struct: Any, key: str) -> Shape:
-    """Shape of a field of a layout."""
-    return Shape.cast(data.Layout.cast(struct)[key].shape)
-
-
-def wrapped(value: int, shape: Shape) -> int:
-    """`value` modulo the width of `shape`, in its range."""
-    value %= 1 << shape.width
-    return value - (1 << shape.width) if shape.signed and value >> (shape.width - 1) else value
-
-
 def header_words(layer: str, fields: Mapping[str, Any]) -> list[int]:
     """The four header words of a layer; `fields` holds every field of the four layouts but `reserved`, addresses
     modulo their width.
@@ -63,8 +50,7 @@ def header_words(layer: str, fields: Mapping[str, Any]) -> list[int]:
     """
     structs = (LayerShape, LayerTiles, LayerOutput, LayerOutputSteps)
     return [
-        _pack(layer, struct, {key: fields[key] for key, _ in data.Layout.cast(struct) if key != "reserved"})
-        for struct in structs
+        _pack(layer, struct, {key: fields[key] for key in shapes_of(struct) if key != "reserved"}) for struct in structs
     ]
 
 
@@ -116,7 +102,7 @@ def segment_words(
 def _check_reach(layer: str, segment: MachineSegment, start: Move, steps: Sequence[Move], loops: Sequence[int]) -> None:
     """Positions are kept modulo the width of their field, so every window's own position has to lie in its range."""
     for key in ("y", "bit"):
-        shape = field_shape(Position, key)
+        shape = shapes_of(Position)[key]
         low, high = -(1 << shape.width - 1), (1 << shape.width - 1) - 1
         first = getattr(start, key)
         last = first + sum(getattr(steps[level], key) * (loops[level] - 1) for level in range(LOOP_LEVELS))
@@ -137,7 +123,7 @@ def _check_reach(layer: str, segment: MachineSegment, start: Move, steps: Sequen
 def _position(layer: str, move: Move, row: int) -> int:
     """A position or change, every field modulo its width."""
     fields = {"row": row, "y": move.y, "bit": move.bit, "weight": move.weight}
-    return _pack(layer, Position, {key: wrapped(value, field_shape(Position, key)) for key, value in fields.items()})
+    return _pack(layer, Position, {key: wrapped(value, shapes_of(Position)[key]) for key, value in fields.items()})
 
 
 def _pack(layer: str, struct: Any, fields: Mapping[str, Any]) -> int:

@@ -7,11 +7,12 @@ from trispike_hw.layout import LayerOutput, LayerOutputSteps
 from trispike_hw.layout import Mode as MachineMode
 
 from ..errors import PlacementError
+from ..fields import shapes_of, wrapped
 from ..network import INPUT, Layer, Mode, Network
 from ..program import InputPacking, Placement, Program
 from .choice import Choice, choose, tiles_of
 from .constants import constant_words
-from .descriptors import WeightAddress, changes, field_shape, header_words, segment_words, wrapped
+from .descriptors import WeightAddress, changes, header_words, segment_words
 from .shortage import Shortage
 from .tensors import PLAIN, ceil_div, packings, place_tensors
 from .weights import WeightMemory, check_weights
@@ -144,9 +145,9 @@ def _layer_words(
             "constants": first_tile,
             "address": address,
             "plane": plane,
-            "step_x": wrapped(step_x, field_shape(LayerOutput, "step_x")),
-            "step_y": wrapped(step_y, field_shape(LayerOutputSteps, "step_y")),
-            "step_tile": wrapped(step_tile, field_shape(LayerOutputSteps, "step_tile")),
+            "step_x": wrapped(step_x, shapes_of(LayerOutput)["step_x"]),
+            "step_y": wrapped(step_y, shapes_of(LayerOutputSteps)["step_y"]),
+            "step_tile": wrapped(step_tile, shapes_of(LayerOutputSteps)["step_tile"]),
         },
     )
     placed: dict[bytes, WeightAddress] = {}
