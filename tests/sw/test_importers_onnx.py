@@ -451,6 +451,17 @@ def test_bytes_that_are_no_onnx_are_refused(tmp_path):
     assert str(error.value) == f"{path} is not an ONNX file; export the network to ONNX again"
 
 
+def test_tensors_of_the_wrong_size_are_refused(tmp_path):
+    proto = model([n("Gemm", "x,f", "y")], {"f": _w(6, 4)}, shape=("N", 6))
+    proto.graph.initializer[0].dims[0] = 7
+    path = save(tmp_path, proto)
+    with pytest.raises(ModelError) as error:
+        load(path)
+    assert str(error.value) == (
+        f"{path}: tensor 'f' has bytes that do not fit its shape or type; export the network again"
+    )
+
+
 def test_invalid_models_are_refused_in_onnx_words(tmp_path):
     path = save(tmp_path, model([n("Gemm", "x,f", "y")], {"f": _w(7, 4)}, shape=("N", 6)))
     with pytest.raises(ModelError, match="is not a valid ONNX model: ") as error:

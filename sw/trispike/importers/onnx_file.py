@@ -13,7 +13,7 @@ from .trace import Reference, Step, Trace, build_graph, needed_steps
 from .values import Constant
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 OLDEST_OPSET = 9
 
@@ -100,25 +100,34 @@ def _single(source: str, what: str, names: list[str]) -> str:
 
 def _trace(onnx: ModuleType, path: Path, model: "ModelProto", opset: int) -> Trace:
     graph, source = model.graph, str(path)
-    constants = {tensor.name: Constant(tensor.name, onnx.numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+    constants = {tensor.name: _constant(onnx, source, tensor.name, tensor) for tensor in graph.initializer}
     inputs = {value.name: value for value in graph.input if value.name not in constants}
     name = _single(source, "input", list(inputs))
     dims = tuple(
         dim.dim_value if dim.HasField("dim_value") else None for dim in inputs[name].type.tensor_type.shape.dim
     )
     output = _single(source, "output", [value.name for value in graph.output])
-    steps = tuple(_step(onnx, node, opset) for node in graph.node)
+    steps = tuple(_step(onnx, source, node, opset) for node in graph.node)
     return Trace(source, path.stem, name, dims, output, constants, steps)
 
 
-def _step(onnx: ModuleType, node: "NodeProto", opset: int) -> Step:
+def _constant(onnx: ModuleType, source: str, name: str, tensor: "TensorProto") -> Constant:
+    try:
+        return Constant(name, onnx.numpy_helper.to_array(tensor))
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{source}: tensor {name!r} has bytes that do not fit its shape or type; export the network again"
+        ) from error
+
+
+def _step(onnx: ModuleType, source: str, node: "NodeProto", opset: int) -> Step:
     operator = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}::{node.op_type}"
-    arguments = dict(_arguments(onnx, node, opset)) if operator in ONNX else {}
+    arguments = dict(_arguments(onnx, source, node, opset)) if operator in ONNX else {}
     outputs = tuple(node.output)
     return Step(node.name or (outputs[0] if outputs else operator), operator, operator, arguments, outputs)
 
 
-def _arguments(onnx: ModuleType, node: "NodeProto", opset: int) -> Iterator[tuple[str, Any]]:
+def _arguments(onnx: ModuleType, source: str, node: "NodeProto", opset: int) -> Iterator[tuple[str, Any]]:
     """Inputs and attributes under the names of the operator's schema, whose defaults stand in for what is missing."""
     schema = onnx.defs.get_schema(node.op_type, opset)
     for formal, name in zip(schema.inputs, node.input, strict=False):
@@ -129,9 +138,15 @@ def _arguments(onnx: ModuleType, node: "NodeProto", opset: int) -> Iterator[tupl
         attribute = given.get(key) or schema.attributes[key].default_value
         if attribute.type == onnx.AttributeProto.UNDEFINED:
             continue
-        value = onnx.helper.get_attribute_value(attribute)
+        try:
+            value = onnx.helper.get_attribute_value(attribute)
+        except ValueError as error:
+            raise ModelError(
+                f"{source}: node {node.name!r} ({node.op_type}) has an attribute {key!r} of no known type; "
+                f"export the network again"
+            ) from error
         if isinstance(value, onnx.TensorProto):
-            yield key, Constant(node.output[0], onnx.numpy_helper.to_array(value))
+            yield key, _constant(onnx, source, node.output[0], value)
         else:
             yield key, value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 

@@ -116,32 +116,32 @@ def _reduce_mean(build: GraphBuilder, call: Call) -> Activation:
 
 @ONNX.operator("Flatten", support="keeping the batch")
 def _flatten(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.reshape(call.get("input"), call.output_dims)
+    return build.reshape(call.tensor("input"), call.output_dims)
 
 
 @ONNX.operator("Reshape", support="keeping the batch, and channels, height and width whole", unread=("shape",))
 def _reshape(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.reshape(call.get("data"), call.output_dims)
+    return build.reshape(call.tensor("data"), call.output_dims)
 
 
 @ONNX.operator("Squeeze", "Unsqueeze", support="keeping the batch", unread=("axes",))
 def _squeeze(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.reshape(call.get("data"), call.output_dims)
+    return build.reshape(call.tensor("data"), call.output_dims)
 
 
 @ONNX.operator("Transpose", support="keeping the batch; convolutions and pooling need (N, C, H, W)")
 def _transpose(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.transpose(call.get("data"), call.ints("perm"))
+    return build.transpose(call.tensor("data"), call.ints("perm"))
 
 
 @ONNX.operator("Dropout", support="left out", unread=("ratio", "training_mode"))
 def _dropout(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return call.get("data")
+    return call.tensor("data")
 
 
 @ONNX.operator("Identity", support="left out")
 def _identity(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return call.get("input")
+    return call.tensor("input")
 
 
 @ONNX.operator("Constant", support="everywhere")

@@ -9,11 +9,12 @@ torch/_export/serde/schema.py.
 import io
 import json
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..errors import ModelError
 from ..graph import Graph
@@ -22,7 +23,9 @@ from .trace import Reference, Step, Trace, build_graph
 from .values import Constant
 
 SCHEMA_MAJOR = 8
-_SAVE = "save the program again with torch.export.save of torch 2.9 or later"
+_NOT_A_PROGRAM = (
+    "is not a torch.export program, or a damaged one; save it again with torch.export.save of torch 2.9 or later"
+)
 
 # torch/_export/serde/schema.py, ScalarType; types that NumPy lacks are refused by number.
 _DTYPES = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?"}
@@ -117,11 +120,11 @@ def read_archive(source: str, name: str, data: bytes) -> Graph:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return build_graph(_Reader(source, archive).trace(name), ATEN)
-    except zipfile.BadZipFile as error:
-        raise ModelError(f"{source} is not a torch.export program, or a damaged one; {_SAVE}") from error
-    except (ValidationError, KeyError, ValueError, TypeError, RecursionError, NotImplementedError) as error:
-        raise ModelError(f"{source} is a damaged torch.export program, or one of another torch; {_SAVE}") from error
+            trace = _Reader(source, archive).trace(name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        # A zip that is no program, JSON of another layout, sizes that do not match the bytes: all come to the same.
+        raise ModelError(f"{source} {_NOT_A_PROGRAM}") from error
+    return build_graph(trace, ATEN)
 
 
 class _Reader:
@@ -131,7 +134,7 @@ class _Reader:
         names = archive.namelist()
         models = [name for name in names if name.endswith("models/model.json")]
         if len(models) != 1:
-            raise ModelError(f"{source} is not a torch.export program of torch 2.9 or later; {_SAVE}")
+            raise ModelError(f"{source} {_NOT_A_PROGRAM}")
         self._root = PurePosixPath(models[0]).parent.parent
         self._program = _Program.model_validate(json.loads(archive.read(models[0])))
         major = self._program.schema_version.major
@@ -178,7 +181,7 @@ class _Reader:
                 case "user_input":
                     inputs.append(_tensor_name(entry["arg"]))
                 case "parameter" | "buffer" | "tensor_constant":
-                    constants[entry["arg"]["name"]] = tensors[entry[_QUALIFIED_NAME[kind]]]
+                    constants[_name(entry["arg"])] = tensors[entry[_QUALIFIED_NAME[kind]]]
                 case _:
                     raise ModelError(f"{self._source} has an input of the kind {kind!r}, which is not supported")
         outputs = [
@@ -220,9 +223,16 @@ def _known(size: _Size) -> int:
     return size.as_int
 
 
+def _name(tensor: dict[str, Any]) -> str:
+    name = tensor["name"]
+    if not isinstance(name, str):
+        raise TypeError("a tensor has a name that is no text")
+    return name
+
+
 def _tensor_name(argument: dict[str, Any]) -> str:
     """The tensor that an input or output is; of anything else its kind, which no step makes."""
-    return argument["as_tensor"]["name"] if "as_tensor" in argument else next(iter(argument))
+    return _name(argument["as_tensor"]) if "as_tensor" in argument else ", ".join(argument) or "nothing"
 
 
 def _value(argument: dict[str, Any]) -> Any:
@@ -230,7 +240,7 @@ def _value(argument: dict[str, Any]) -> Any:
     ((kind, value),) = argument.items()
     match kind:
         case "as_tensor":
-            return Reference(value["name"])
+            return Reference(_name(value))
         case "as_optional_tensor":
             return _value(value)
         case "as_int" | "as_ints" | "as_float" | "as_floats" | "as_bool" | "as_string":
@@ -249,7 +259,7 @@ def _step(node: _Node, constants: dict[str, Constant]) -> Step:
         if operator not in ATEN and operator.endswith("_"):
             operator, in_place = operator.removesuffix("_"), True
     outputs = tuple(
-        tensor["name"]
+        _name(tensor)
         for output in node.outputs
         for tensor in output.get("as_tensors", [output.get("as_tensor") or output.get("as_sym_int") or {}])
         if "name" in tensor

@@ -146,23 +146,23 @@ def _mean(build: GraphBuilder, call: Call) -> Activation:
     support="keeping the batch, and channels, height and width whole",
 )  # fmt: skip
 def _reshape(build: GraphBuilder, call: Call) -> Activation | Constant:
-    value = call.get("input") if "input" in call.arguments else call.get("self")
+    value = call.tensor("input" if "input" in call.arguments else "self")
     return build.reshape(value, call.output_dims)
 
 
 @ATEN.operator("permute", support="keeping the batch; convolutions and pooling need (N, C, H, W)")
 def _permute(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.transpose(call.get("self"), call.ints("dims"))
+    return build.transpose(call.tensor("self"), call.ints("dims"))
 
 
 @ATEN.operator("t", "numpy_T", support="of constants")
 def _t(build: GraphBuilder, call: Call) -> Activation | Constant:
-    return build.transpose(call.get("self"), ())
+    return build.transpose(call.tensor("self"), ())
 
 
 @ATEN.operator("transpose", support="keeping the batch; convolutions and pooling need (N, C, H, W)")
 def _transpose(build: GraphBuilder, call: Call) -> Activation | Constant:
-    value = call.get("self")
+    value = call.tensor("self")
     rank = value.array.ndim if isinstance(value, Constant) else 1 + len(value.axes)
     order = list(range(rank))
     first, second = call.get("dim0"), call.get("dim1")
@@ -177,7 +177,7 @@ def _transpose(build: GraphBuilder, call: Call) -> Activation | Constant:
 def _identity(build: GraphBuilder, call: Call) -> Activation | Constant:
     if call.get("train", False):
         call.refuse("is in training mode; export module.eval()")
-    return call.get("input") if "input" in call.arguments else call.get("self")
+    return call.tensor("input" if "input" in call.arguments else "self")
 
 
 @ATEN.operator(

@@ -85,6 +85,13 @@ class Call:
         value = self.arguments.get(key)
         return default if value is None else value
 
+    def tensor(self, key: str) -> Activation | Constant:
+        """An argument that is a tensor, constant or not."""
+        value = self.get(key)
+        if not isinstance(value, Activation | Constant):
+            self.refuse(f"lacks its input {key}")
+        return value
+
     def activation(self, key: str) -> Activation:
         """An argument that depends on the network input."""
         value = self.get(key)
@@ -206,7 +213,7 @@ def build_graph(trace: Trace, registry: Registry) -> Graph:
         except (TypeError, ValueError, IndexError, OverflowError) as error:
             # A damaged file can hand an operator arguments of any kind, which the framework itself never writes.
             raise ModelError(
-                f"{trace.source}: node {step.name!r} ({step.label}) has arguments that do not fit it ({error}); "
+                f"{trace.source}: node {step.name!r} ({step.label}) has arguments that do not fit it; "
                 f"export the network again"
             ) from error
         if isinstance(result, Activation):
