@@ -1,0 +1,154 @@
+"""Compiled simulations, kept in a cache of the user so that the same design is compiled once."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import cocotb
+from cocotb_tools.runner import get_runner
+
+from trispike.errors import OutputError, ToolError
+from trispike_hw import __file__ as hardware
+from trispike_hw.architecture import Architecture
+
+from .tools import Simulator
+
+HARNESS = Path(__file__).with_name("harness.v")
+TOPLEVEL = "harness"
+TIMESCALE = ("1ns", "1ps")
+
+#: What a compiled simulation needs to run; all else that the compilers leave is thrown away.
+_PRODUCT = {"icarus": "sim.vvp", "verilator": TOPLEVEL}
+
+#: The harness marks what the bench touches, so nothing else needs to be visible (which would cost optimisation). The
+#: Verilog of Amaranth has harmless width warnings; the lint run looks at them, not the simulation.
+_ARGUMENTS = {"icarus": [], "verilator": ["--timing", "--no-public-flat-rw", "-O3", "-Wno-fatal"]}
+
+#: Compiled simulations that are kept, the last used ones.
+_KEPT = 24
+
+
+def cache_directory() -> Path:
+    """Where generated Verilog and compiled simulations are kept: `trispike` in XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "trispike"
+
+
+def accelerator_verilog(arch: Architecture) -> str:
+    """Verilog of the accelerator with its trace port, module `accelerator`; kept until the hardware's sources change.
+
+    Raises:
+        OutputError: if the cache cannot be written.
+    """
+    path = cache_directory() / "verilog" / f"{_key(arch.digest, _hardware_sources())}.v"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    # Amaranth and the generators are slow to import, and a cached design does not need them.
+    from amaranth.back import verilog
+
+    from trispike_hw.accelerator import Accelerator
+
+    text = verilog.convert(Accelerator(arch, trace=True), name="accelerator", emit_src=False, strip_internal_attrs=True)
+    with _new_entry(path) as scratch:
+        (scratch / path.name).write_text(text, encoding="utf-8")
+        (scratch / path.name).replace(path)
+    return text
+
+
+def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool) -> Path:
+    """Directory of the simulation of `verilog` (module `accelerator`) in the harness, compiled now or earlier.
+
+    `waves` asks for one that can write waveforms.
+
+    Raises:
+        ToolError: if the simulator cannot compile it; the text names the log.
+        OutputError: if the cache cannot be written.
+    """
+    waves = waves and simulator.engine == "verilator"  # Icarus always can
+    parameters = {
+        "LAYER_BITS": (arch.max_layers - 1).bit_length(),
+        "ADDRESS_BITS": arch.spike_address_bits,
+        "COLUMNS": arch.columns,
+    }
+    harness = HARNESS.read_text(encoding="utf-8")
+    key = _key(verilog, harness, repr(parameters), simulator.engine, simulator.version, cocotb.__version__, repr(waves))
+    target = cache_directory() / simulator.engine / key
+    product = _PRODUCT[simulator.engine]
+    if (target / product).exists():
+        os.utime(target)
+        return target
+    with _new_entry(target) as scratch:
+        source = scratch / "accelerator.v"
+        source.write_text(verilog, encoding="utf-8")
+        log = scratch / "compile.log"
+        try:
+            with simulator.environment():
+                get_runner(simulator.engine).build(
+                    sources=[HARNESS, source],
+                    hdl_toplevel=TOPLEVEL,
+                    parameters=parameters,
+                    build_dir=scratch / "build",
+                    build_args=_ARGUMENTS[simulator.engine],
+                    timescale=TIMESCALE,
+                    waves=waves,
+                    always=True,
+                    log_file=log,
+                )
+        except (RuntimeError, SystemExit) as error:
+            kept = target.parent / f"{key}.log"
+            log.replace(kept)
+            raise ToolError(
+                f"{simulator.engine} {simulator.version} cannot compile the design for architecture {arch.name}; "
+                f"its messages are in {kept}"
+            ) from error
+        finished = scratch / "finished"
+        finished.mkdir()
+        (scratch / "build" / product).replace(finished / product)
+        with suppress(OSError):  # somebody else was faster with the same design
+            finished.replace(target)
+    _forget_oldest(target.parent)
+    return target
+
+
+class _new_entry(tempfile.TemporaryDirectory):
+    """A scratch directory beside a cache entry, on its file system, so that the entry appears at once and whole."""
+
+    def __init__(self, entry: Path) -> None:
+        try:
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            super().__init__(prefix=".new-", dir=entry.parent)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write the cache {entry.parent}: {error.strerror}; "
+                "set XDG_CACHE_HOME to a directory that is writable"
+            ) from error
+
+    def __enter__(self) -> Path:
+        return Path(super().__enter__())
+
+
+def _forget_oldest(directory: Path) -> None:
+    entries = sorted((entry for entry in directory.iterdir() if not entry.name.startswith(".")),
+                     key=lambda entry: entry.stat().st_mtime)  # fmt: skip
+    for entry in entries[:-_KEPT]:
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+
+
+@cache
+def _hardware_sources() -> str:
+    """Hash of everything that the Verilog of an architecture depends on, but the architecture."""
+    from importlib.metadata import version
+
+    sources = sorted(Path(hardware).parent.glob("**/*.py"))
+    return _key(version("amaranth"), *(source.read_text(encoding="utf-8") for source in sources))
+
+
+def _key(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part.encode()).digest())
+    return digest.hexdigest()[:24]

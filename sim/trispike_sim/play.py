@@ -1,0 +1,120 @@
+"""Plays a script in a simulator: starts it, follows it, and makes sure that it came to its end."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from cocotb_tools.runner import get_runner
+
+from trispike.errors import DeviceError, ToolError
+from trispike_hw.architecture import Architecture
+
+from .build import TOPLEVEL, compiled
+from .script import Record, Script, read_records, write_streams
+from .tools import Simulator
+
+Progress = Callable[[int, int], None]  #: called with the number of images done and of all images
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design under test: `verilog` of module `accelerator` with a trace port, made for `arch`, run by `simulator`."""
+
+    simulator: Simulator
+    verilog: str
+    arch: Architecture
+
+    @property
+    def waves_suffix(self) -> str:
+        """Format of the simulator's waveforms."""
+        return ".fst" if self.simulator.engine == "icarus" else ".vcd"
+
+
+def play(
+    design: Design, script: Script, streams: list[np.ndarray], directory: Path, progress: Progress | None
+) -> float:
+    """Let the bench play `script` with `streams` in the empty `directory`, where it leaves its files.
+
+    Returns the wall-clock seconds of the simulation, without compiling.
+
+    Raises:
+        ToolError: if the simulator fails.
+        DeviceError: if the design gets stuck.
+        OutputError: if the cache cannot be written.
+    """
+    simulator = design.simulator
+    dumping = script.dump_from is not None
+    simulation = compiled(simulator, design.verilog, design.arch, waves=dumping)
+    script.write(directory)
+    write_streams(directory, streams)
+    log = directory / "simulation.log"
+    name = f"{simulator.engine} {simulator.version}"
+    start = time.monotonic()
+    with _followed(directory, len(script.image_words), progress):
+        try:
+            with simulator.environment():
+                get_runner(simulator.engine).test(
+                    hdl_toplevel=TOPLEVEL,
+                    hdl_toplevel_lang="verilog",
+                    test_module="trispike_sim.bench",
+                    build_dir=simulation,
+                    test_dir=directory,
+                    results_xml=str(directory / "results.xml"),
+                    log_file=str(log),
+                    waves=dumping and simulator.engine == "icarus",  # in Verilator's case the harness is enough
+                )
+        except (RuntimeError, SystemExit) as error:
+            raise ToolError(f"{name} failed: {_last_line(log)}") from error
+    records = read_records(directory)
+    if records and records[-1].stuck:
+        raise _stuck(records[-1], script)
+    if len(records) != 1 + len(script.image_words):
+        raise ToolError(f"{name} ended before its time: {_last_line(log)}")
+    return time.monotonic() - start
+
+
+@contextmanager
+def _followed(directory: Path, images: int, progress: Progress | None) -> Iterator[None]:
+    """Report progress from the records in `directory` for as long as the block runs."""
+    if progress is None:
+        yield
+        return
+    over = threading.Event()
+
+    def follow() -> None:
+        reported = 0
+        while True:
+            ended = over.wait(0.2)
+            done = len(read_records(directory)) - 1
+            if done > reported:
+                reported = done
+                progress(done, images)
+            if ended:
+                return
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
+
+
+def _stuck(record: Record, script: Script) -> DeviceError:
+    phase = "while the program was loaded" if record.phase == 0 else f"in image {record.phase - 1}"
+    return DeviceError(
+        f"the design got stuck {phase}: no word went in, out or to spike memory for {script.patience} cycles, after "
+        f"{record.sent} words in, {record.traced} stored and {record.received} out; "
+        "simulate with a waveform to see where"
+    )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    wrong = [line for line in lines if "error" in line.lower()] or [line for line in lines if line.strip()]
+    return wrong[-1].strip() if wrong else "it left no messages"

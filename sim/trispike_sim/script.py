@@ -1,0 +1,91 @@
+"""The files, all in one directory, through which the bench in the simulator and the process outside exchange a job."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = "script.json"
+RECORDS = "records.jsonl"
+INPUT = "input.bin"
+ANSWERS = "answers.hex"
+TRACE = "trace.hex"
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the bench does: send the load stream, read `identity`; then send an image, take its answer, read `counters`.
+
+    `load_words` and `image_words` are the lengths of the streams that stand one behind the other in INPUT;
+    `answer_words` is the length of one answer. `identity` and `counters` are word addresses on the register bus.
+    `seed`, `input_pause` and `output_pause` (of 256) shape the pauses of the streams. `patience` is the number of
+    cycles without any progress after which the design counts as stuck. The waveform starts before image `dump_from`, if
+    there is one.
+    """
+
+    load_words: int
+    image_words: list[int]
+    answer_words: int
+    identity: list[int]
+    counters: list[int]
+    seed: int
+    input_pause: int
+    output_pause: int
+    patience: int
+    dump_from: int | None = None
+
+    def write(self, directory: Path) -> None:
+        """Leave the script for the bench."""
+        (directory / SCRIPT).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> "Script":
+        """The script that `write` left."""
+        return cls(**json.loads((directory / SCRIPT).read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the bench saw in one phase: phase 0 is loading, phase n is image n - 1.
+
+    `cycles` is the length of the phase; `received` and `traced` count the output words and stored spike words since the
+    start. `registers` are the values asked for, None where a bit is undefined. `stuck` says that the design made no
+    progress for as long as the script allows; `sent` is then where it stopped reading.
+    """
+
+    phase: int
+    cycles: int
+    sent: int
+    received: int
+    traced: int
+    stuck: bool = False
+    registers: list[int | None] = field(default_factory=list)
+
+    def append(self, directory: Path) -> None:
+        """Add this record to those of the run."""
+        with (directory / RECORDS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(self)) + "\n")
+
+
+def read_records(directory: Path) -> list[Record]:
+    """All records so far; a line that is still being written is left out."""
+    path = directory / RECORDS
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [Record(**json.loads(line)) for line in lines]
+
+
+def write_streams(directory: Path, streams: list[np.ndarray]) -> None:
+    """Leave streams of 32-bit words, one behind the other, for the harness."""
+    (directory / INPUT).write_bytes(np.concatenate(streams).astype(">u4").tobytes())
+
+
+def read_words(path: Path, per_line: int) -> np.ndarray:
+    """Words uint32 [lines, per_line] that the harness wrote in hexadecimal.
+
+    Raises:
+        ValueError: if a digit is not one: the design's output was undefined.
+    """
+    return np.frombuffer(bytes.fromhex(path.read_text(encoding="ascii")), ">u4").astype(np.uint32).reshape(-1, per_line)

@@ -1,0 +1,193 @@
+"""Co-simulation: a program runs on the RTL like on a board, and every train is compared with the golden model."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from trispike.errors import DeviceError, InputError, OutputError
+from trispike.golden import GoldenModel
+from trispike.program import Program
+from trispike.streams import decode_answer, input_stream, load_stream
+from trispike_hw import registers
+from trispike_hw.architecture import Architecture
+from trispike_hw.registers import Register, layer_register
+
+from .build import accelerator_verilog
+from .compare import compare
+from .play import Design, Progress, play
+from .report import ImageReport, LayerReport, Mismatch, SimulationReport
+from .script import ANSWERS, TRACE, Record, Script, read_records, read_words
+from .tools import find
+
+#: Share of the cycles, of 256, in which the host pauses the input and the output, when it pauses at all.
+INPUT_PAUSE, OUTPUT_PAUSE = 64, 128
+
+#: Cycles without a word in, out or stored after which the design counts as stuck.
+PATIENCE = 500_000
+
+_IDENTITY = (registers.MAGIC, registers.VERSION, registers.DIGEST_HIGH, registers.DIGEST_LOW)
+_RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS, registers.ADDITIONS)
+
+
+def simulate(
+    program: Program,
+    images: np.ndarray,
+    engine: str | None = None,
+    seed: int = 0,
+    stalls: bool = True,
+    waves: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    verilog: str | None = None,
+    patience: int = PATIENCE,
+) -> SimulationReport:
+    """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains and the integers.
+
+    `engine` is icarus, verilator or None for what is installed. With `stalls` the simulated host pauses both streams at
+    random, by `seed`. `waves` is the file for a waveform of all images; without it, a mismatch is played again to leave
+    one from the first wrong image on, in a new directory that the report names. `verilog` is the design (module
+    `accelerator` with a trace port) if it is not to be generated; `patience` the cycles without progress after which
+    the design counts as stuck.
+
+    Raises:
+        InputError: if the network does not take `images`.
+        ToolError: if there is no simulator, or it fails.
+        DeviceError: if the design is for another architecture, refuses a command, shows undefined bits or gets stuck.
+        OutputError: if the cache or the waveform cannot be written.
+    """
+    network = program.network
+    if images.ndim != 4 or not len(images):
+        raise InputError(
+            f"network {network.name} takes images of shape {('N', *network.input_shape)} with N >= 1, "
+            f"not {images.shape}"
+        )
+    streams = [load_stream(program), *(input_stream(program, image) for image in images)]
+    simulator = find(engine)
+    design = Design(simulator, accelerator_verilog(program.arch) if verilog is None else verilog, program.arch)
+    script = Script(
+        load_words=len(streams[0]),
+        image_words=[len(stream) for stream in streams[1:]],
+        answer_words=network.classes,
+        identity=[register.offset for register in _IDENTITY],
+        counters=[register.offset for register in _counters(program)],
+        seed=(seed * 2654435761 + 1) % (1 << 32),  # spreads neighbouring seeds over the generator's states
+        input_pause=INPUT_PAUSE if stalls else 0,
+        output_pause=OUTPUT_PAUSE if stalls else 0,
+        patience=patience,
+        dump_from=None if waves is None else 0,
+    )
+    with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
+        seconds = play(design, script, streams, Path(name), progress)
+        judged, load_cycles = _judge(program, images, Path(name))
+        report = SimulationReport(simulator.engine, simulator.version, tuple(judged), load_cycles, seconds)
+        if waves is not None:
+            return replace(report, waves=_keep(Path(name), waves), waves_from=0)
+    if report.bit_exact:
+        return report
+    first = next(number for number, image in enumerate(judged) if not image.bit_exact)
+    return replace(report, waves=_waves_of(design, script, streams, first), waves_from=first)
+
+
+def _counters(program: Program) -> list[Register]:
+    """The registers that are read after each image."""
+    layers = range(len(program.layer_names))
+    return [*_RUN, *(layer_register(layer, name) for layer in layers for name in registers.LAYER_FIELDS)]
+
+
+def _waves_of(design: Design, script: Script, streams: list[np.ndarray], image: int) -> Path:
+    """Play the script again up to `image` and keep a waveform of that image."""
+    again = replace(script, image_words=script.image_words[: image + 1], dump_from=image)
+    with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
+        play(design, again, streams[: image + 2], Path(name), None)
+        kept = Path(tempfile.mkdtemp(prefix="trispike-mismatch-"))
+        return _keep(Path(name), kept / f"waves{design.waves_suffix}")
+
+
+def _keep(directory: Path, waves: Path) -> Path:
+    """Move the waveform that a run left in `directory` to `waves`."""
+    found = next(directory.glob("waves.*"))
+    try:
+        shutil.move(found, waves)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write waveform {waves}: {error.strerror}; choose a file in an existing directory that is writable"
+        ) from error
+    return waves
+
+
+def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[ImageReport], int]:
+    """What each image came to, and the cycles of loading, from the files that a run left in `directory`."""
+    load, *phases = read_records(directory)
+    _check_identity(program.arch, _values(_IDENTITY, load))
+    try:
+        stored = read_words(directory / TRACE, 4)
+        answers = read_words(directory / ANSWERS, 1)[:, 0]
+    except ValueError as error:
+        raise DeviceError(
+            "the design answered or stored undefined bits; simulate with a waveform to see where they come from"
+        ) from error
+    golden = GoldenModel(program.network)
+    reports, before = [], load
+    for phase, image in zip(phases, images, strict=True):
+        values = _values(_counters(program), phase)
+        if values[registers.STATUS] & registers.STATUS_UNKNOWN_COMMAND:
+            raise DeviceError(
+                f"the design refused a command before it answered image {phase.phase - 1}; load an image that was "
+                f"compiled for architecture {program.arch.name}"
+            )
+        integers = decode_answer(program, answers[before.received : phase.received])
+        expected = golden.run(image[None], keep_trains=True)
+        mismatches, count = compare(program, stored[before.traced : phase.traced], integers, expected)
+        if values[registers.STATUS] & registers.STATUS_CORRUPT:
+            mismatches.append(Mismatch("(any)", "no corrupt spike word read", "one, says STATUS"))
+            count += 1
+        reports.append(
+            ImageReport(
+                integers=integers,
+                expected=expected.integers[0],
+                cycles=values[registers.CYCLES_RUN],
+                input_cycles=values[registers.CYCLES_INPUT],
+                events=values[registers.EVENTS],
+                additions=values[registers.ADDITIONS],
+                layers=tuple(_layer_report(layer, name, values) for layer, name in enumerate(program.layer_names)),
+                mismatches=tuple(mismatches),
+                mismatch_count=count,
+            )
+        )
+        before = phase
+    return reports, load.cycles
+
+
+def _layer_report(layer: int, name: str, values: dict[Register, int]) -> LayerReport:
+    return LayerReport(name, **{field: values[layer_register(layer, field)] for field in registers.LAYER_FIELDS})
+
+
+def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dict[Register, int]:
+    """The registers that a phase read, by register."""
+    values = {}
+    for register, value in zip(asked, record.registers, strict=True):
+        if value is None:
+            raise DeviceError(
+                f"register {register.name} holds undefined bits; simulate with a waveform to see where they come from"
+            )
+        values[register] = value
+    return values
+
+
+def _check_identity(arch: Architecture, values: dict[Register, int]) -> None:
+    """Refuse a design that is none of ours, or for another architecture."""
+    magic, version = values[registers.MAGIC], values[registers.VERSION]
+    if (magic, version) != (registers.MAGIC_VALUE, registers.VERSION_VALUE):
+        raise DeviceError(
+            f"the design identifies itself as {magic:#010x} version {version}, not as {registers.MAGIC_VALUE:#010x} "
+            f"version {registers.VERSION_VALUE}; generate its Verilog with this version of trispike"
+        )
+    found = f"{values[registers.DIGEST_HIGH]:08x}{values[registers.DIGEST_LOW]:08x}"
+    if found != arch.digest[:16]:
+        raise DeviceError(
+            f"the program is for architecture {arch.name} ({arch.digest[:16]}), but the design is of architecture "
+            f"{found}; generate the Verilog for {arch.name} or compile the network for the design's architecture"
+        )
