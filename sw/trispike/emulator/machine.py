@@ -66,16 +66,18 @@ class Emulator:
             head = stream[at : at + COMMAND_WORDS]
             if len(head) < COMMAND_WORDS:
                 raise DeviceError(f"the input stream ends inside the command at word {at}; send whole commands")
-            command = fields_of(Command, int(head[0]))
             at += COMMAND_WORDS
-            match command["opcode"]:
-                case Opcode.RUN:
-                    self.runs.append(self.run())
-                    answers.append(self.runs[-1].answer)
-                case Opcode.WRITE:
-                    at += self._write(command, int(head[1]), int(head[2]), stream[at:])
-                case _:
-                    raise DeviceError(f"the input stream has an unknown command 0x{int(head[0]):08x} before word {at}")
+            try:
+                command = fields_of(Command, int(head[0]))
+            except ValueError as error:
+                raise DeviceError(
+                    f"the input stream has an unknown command 0x{int(head[0]):08x} at word {at - COMMAND_WORDS}"
+                ) from error
+            if command["opcode"] is Opcode.RUN:
+                self.runs.append(self.run())
+                answers.append(self.runs[-1].answer)
+            else:
+                at += self._write(command, int(head[1]), int(head[2]), stream[at:])
         return np.concatenate(answers)
 
     def _write(self, command: dict, address: int, count: int, payload: np.ndarray) -> int:
@@ -88,10 +90,8 @@ class Emulator:
                 depth, bits = arch.constant_words, Shape.cast(constant_word(arch)).width
             case Target.WEIGHTS:
                 depth, bits = arch.weight_rows, arch.columns * arch.weight_bits
-            case Target.SPIKES:
-                depth, bits = arch.spike_words, 2 * arch.columns
             case _:
-                raise DeviceError(f"a WRITE names an unknown memory: {target}")
+                depth, bits = arch.spike_words, 2 * arch.columns
         words = -(-bits // STREAM_BITS)
         if address + count > depth or count * words > len(payload):
             raise DeviceError(
@@ -108,7 +108,7 @@ class Emulator:
                 self._constants[address : address + count] = rows
             case Target.WEIGHTS:
                 self._lane.write_weights(command["index"], address, rows)
-            case Target.SPIKES:
+            case _:
                 self._lane.write_spikes(np.arange(address, address + count), np.array(rows, np.uint32))
         return count * words
 
