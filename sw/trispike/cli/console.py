@@ -36,11 +36,11 @@ def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout, the first column to the left and the others to the right."""
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: bool = True) -> None:
+    """A table on stdout; behind the first column stand `numbers`, set to the right, or text."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        table.add_column(column, justify="right" if number and numbers else "left")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     # Without a terminal there is no width to fit into: let no cell be cut off.

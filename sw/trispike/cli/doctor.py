@@ -39,7 +39,9 @@ def command(as_json: options.Json = False, verbose: options.Verbose = False) -> 
         show_json([asdict(finding) for finding in findings])
         return
     rows = [(f.name, f.wanted_for, f.found or "missing", "" if f.found else f.remedy) for f in findings]
-    show_table(f"Python {platform.python_version()}", ("what", "wanted for", "found", "how to get it"), rows)
+    show_table(
+        f"Python {platform.python_version()}", ("what", "wanted for", "found", "how to get it"), rows, numbers=False
+    )
     missing = sum(finding.found is None for finding in findings)
     say(f"{missing} of {len(findings)} missing" if missing else "nothing is missing")
 

@@ -27,7 +27,7 @@ def command(directory: options.ImageDirectory, as_json: options.Json = False, ve
         ("classes", network["classes"]),
         *((memory, f"{used} of {depth}") for memory, (used, depth) in content["memories"].items()),
     ]
-    show_table("image", ("what", "value"), facts)
+    show_table("image", ("what", "value"), facts, numbers=False)
     columns = ("layer", "mode", "output", "pooling", "synapses", "largest |w|", "theta")
     show_table("layers", columns, [tuple(layer.values()) for layer in content["layers"]])
 

@@ -23,6 +23,13 @@ Preset = Annotated[
     str | None, typer.Option(help=f"Architecture: {', '.join(PRESETS)} (default {DEFAULT_PRESET}).", metavar="NAME")
 ]
 Arch = Annotated[Path | None, typer.Option(help="Architecture from a TOML file instead of a preset.", metavar="FILE")]
+DemandedPreset = Annotated[
+    str | None,
+    typer.Option("--preset", help="Refuse an image for another architecture than this.", metavar="NAME"),
+]
+DemandedArch = Annotated[
+    Path | None, typer.Option("--arch", help="Refuse an image for another architecture than this.", metavar="FILE")
+]
 ImageDirectory = Annotated[Path, typer.Argument(help="Image written by `trispike compile`.", metavar="DIR")]
 InputFile = Annotated[
     Path,
@@ -43,3 +50,8 @@ def architecture(preset_name: str | None, file: Path | None) -> Architecture:
     if preset_name is not None and file is not None:
         raise typer.BadParameter("--preset and --arch exclude each other; give one of them")
     return load(file) if file is not None else preset(preset_name or DEFAULT_PRESET)
+
+
+def demanded_architecture(preset_name: str | None, file: Path | None) -> Architecture | None:
+    """What --preset or --arch of a verb that reads an image demand of it: None if neither is given."""
+    return None if preset_name is None and file is None else architecture(preset_name, file)

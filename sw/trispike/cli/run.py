@@ -21,12 +21,14 @@ def command(
     ],
     device: Annotated[str, typer.Option(help=f"What computes: {' or '.join(DEVICES)}.")] = "golden",
     engine: options.Engine = None,
+    preset: options.DemandedPreset = None,
+    arch: options.DemandedArch = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Compute the answers of images on a device."""
     if device not in DEVICES:
         raise typer.BadParameter(f"there is no device {device!r}; choose {' or '.join(DEVICES)}")
-    program = image.load(directory)
+    program = image.load(directory, options.demanded_architecture(preset, arch))
     x = load_images(input_file, program.network.input_shape)
     with atomic_output(output) as file:
         with progress(f"{device} device") as report:

@@ -21,6 +21,8 @@ def command(
     input_file: options.InputFile,
     images: Annotated[int | None, typer.Option(help="Use the first N images only.", metavar="N", min=1)] = None,
     engine: options.Engine = None,
+    preset: options.DemandedPreset = None,
+    arch: options.DemandedArch = None,
     stalls: Annotated[
         bool, typer.Option(help="Let the host pause its streams at random; costs cycles, finds more.")
     ] = False,
@@ -28,7 +30,7 @@ def command(
     verbose: options.Verbose = False,
 ) -> None:
     """Run images through the RTL in a simulator and compare every train with the golden model."""
-    program = image.load(directory)
+    program = image.load(directory, options.demanded_architecture(preset, arch))
     x = load_images(input_file, program.network.input_shape)[:images]
     with progress("images simulated") as advance:
         report = simulate(program, x, engine=engine, stalls=stalls, progress=advance)

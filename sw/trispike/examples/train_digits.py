@@ -9,6 +9,7 @@ rows, so that it fits even the preset nano.
 """
 
 import argparse
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -45,22 +46,28 @@ class Noise(nn.Module):
         return x + NOISE * x.detach().max() * torch.randn_like(x)
 
 
-def block(inputs: int, outputs: int) -> list[nn.Module]:
+def block(number: int, inputs: int, outputs: int) -> dict[str, nn.Module]:
     """3x3 convolution that keeps the map's size, batch norm, ReLU."""
-    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(), Noise()]
+    return {
+        f"conv{number}": nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        f"norm{number}": nn.BatchNorm2d(outputs),
+        f"relu{number}": nn.ReLU(),
+        f"noise{number}": Noise(),
+    }
 
 
 def build() -> nn.Sequential:
     """The network: [N, 1, 8, 8] -> [N, 10]."""
-    return nn.Sequential(
-        *block(1, 16),
-        *block(16, 16),
-        nn.MaxPool2d(2),
-        *block(16, 16),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * 2 * 2, 10),
-    )
+    layers = {
+        **block(1, 1, 16),
+        **block(2, 16, 16),
+        "pool2": nn.MaxPool2d(2),
+        **block(3, 16, 16),
+        "pool3": nn.MaxPool2d(2),
+        "flatten": nn.Flatten(),
+        "linear": nn.Linear(16 * 2 * 2, 10),
+    }
+    return nn.Sequential(OrderedDict(layers))
 
 
 def distort(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
