@@ -91,28 +91,21 @@ class Dispatcher(wiring.Component):
             with m.Else():
                 m.d.sync += [segment.eq(segment + 1), base.eq(base + SEGMENT_WORDS)]
 
-        # Output address of the item, and where the loops around it restart.
-        address, row_address, tile_address = (Signal(18, name=f"{name}_address") for name in ("item", "row", "tile"))
-        constants = Signal(16)
+        # Output address and constants of the item.
+        address, constants = Signal(18), Signal(16)
 
         def restart_outputs():
-            m.d.sync += [
-                address.eq(header.output.address),
-                row_address.eq(header.output.address),
-                tile_address.eq(header.output.address),
-                constants.eq(header.tiles.constants),
-            ]
+            m.d.sync += [address.eq(header.output.address), constants.eq(header.tiles.constants)]
 
         def advance_outputs():
             """Follow the loop level that has just advanced."""
-            next_row, next_tile = row_address + header.steps.step_y, tile_address + header.steps.step_tile
             with m.Switch(loops.level):
                 with m.Case(2):
                     m.d.sync += address.eq(address + header.output.step_x)
                 with m.Case(3):
-                    m.d.sync += [address.eq(next_row), row_address.eq(next_row)]
+                    m.d.sync += address.eq(address + header.steps.step_y)
                 with m.Case(4):
-                    m.d.sync += [address.eq(next_tile), row_address.eq(next_tile), tile_address.eq(next_tile)]
+                    m.d.sync += address.eq(address + header.steps.step_tile)
                     m.d.sync += constants.eq(constants + Mux(shape.tile_mode, arch.lanes, 1))
 
         # Lanes that get the item.

@@ -60,8 +60,8 @@ class LayerOutput(data.Struct):
 class LayerOutputSteps(data.Struct):
     """Fourth header word: address changes of the outer loops."""
 
-    step_y: 18  # when loop level 3 advances, level 2 restarting
-    step_tile: 18  # when loop level 4 advances, levels 2 and 3 restarting
+    step_y: 18  # when loop level 3 advances (level 2 restarting: from the last pixel of a row to the first of the next)
+    step_tile: 18  # when loop level 4 advances (levels 2 and 3 restarting)
     reserved: 28
 
 

@@ -76,7 +76,6 @@ def expected_items(header: dict, segments: list[dict], arch: Architecture) -> li
     items = []
     positions = [dict(segment["positions"][0]) for segment in segments]
     address, constants, last_turns = header["address"], header["constants"], None
-    row_address = tile_address = address
     for turns in itertools.product(*(range(header[name]) for name in reversed(COUNTS))):
         turns = turns[::-1]  # innermost first
         if last_turns is not None:
@@ -87,9 +86,9 @@ def expected_items(header: dict, segments: list[dict], arch: Architecture) -> li
             if level == 2:
                 address += header["step_x"]
             elif level == 3:
-                address = row_address = row_address + header["step_y"]
+                address += header["step_y"]
             elif level == 4:
-                address = row_address = tile_address = tile_address + header["step_tile"]
+                address += header["step_tile"]
                 constants += arch.lanes if header["tile_mode"] else 1
         last_turns = turns
         items.append(

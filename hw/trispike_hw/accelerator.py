@@ -1,0 +1,159 @@
+"""The whole accelerator: host port, sequencer, array, memories and answer."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .answer import AnswerStore
+from .architecture import Architecture
+from .cluster import Cluster
+from .dispatcher import Dispatcher
+from .host_port import HostPort
+from .layout import PROGRAM_BITS, STREAM_BITS
+from .ports import BLOCK_RAM, RegisterBus
+from .registers import RegisterBank
+from .sequencer import Sequencer
+from .word_writer import WordWriter
+
+
+class Trace(wiring.Signature):
+    """What the machine writes to its spike memory, for benches: one word per cycle in which `valid` is high.
+
+    Members: valid Out(1), layer Out(range(max_layers)), address, pos, neg.
+    """
+
+    def __init__(self, arch: Architecture):
+        super().__init__(
+            {
+                "valid": Out(1),
+                "layer": Out(range(arch.max_layers)),
+                "address": Out(arch.spike_address_bits),
+                "pos": Out(arch.columns),
+                "neg": Out(arch.columns),
+            }
+        )
+
+
+class Accelerator(wiring.Component):
+    """Top of the design; docs/machine.md is its contract.
+
+    Function: the input stream loads programs, constants, weights and spikes and starts runs; the output stream gives
+    the answer of each run; `registers` shows counters. `trace` (for benches, on request) shows every spike word as it
+    is written. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
+    """
+
+    def __init__(self, arch: Architecture, *, trace: bool = False):
+        self._arch = arch
+        self._traced = trace
+        super().__init__(
+            {
+                "i": In(stream.Signature(STREAM_BITS)),
+                "o": Out(stream.Signature(signed(STREAM_BITS))),
+                "registers": In(RegisterBus()),
+            }
+            | ({"trace": Out(Trace(arch))} if trace else {})
+        )
+
+    @property
+    def arch(self) -> Architecture:
+        """The description that this instance was built from."""
+        return self._arch
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self._arch
+        m.submodules.host = host = HostPort(arch)
+        m.submodules.sequencer = sequencer = Sequencer(arch)
+        m.submodules.dispatcher = dispatcher = Dispatcher(arch)
+        m.submodules.writer = writer = WordWriter(arch)
+        m.submodules.answer = answer = AnswerStore(arch)
+        m.submodules.bank = bank = RegisterBank(arch)
+        clusters = [Cluster(arch) for _ in range(arch.clusters)]
+        for number, cluster in enumerate(clusters):
+            m.submodules[f"cluster{number}"] = cluster
+
+        wiring.connect(m, wiring.flipped(self.i), host.i)
+        wiring.connect(m, answer.o, wiring.flipped(self.o))
+        wiring.connect(m, wiring.flipped(self.registers), bank.bus)
+
+        self._connect_program(m, host, sequencer, dispatcher)
+
+        header = sequencer.header
+        for number, cluster in enumerate(clusters):
+            m.d.comb += [
+                cluster.constants.enable.eq(host.constants.enable),
+                cluster.constants.address.eq(host.constants.address),
+                cluster.constants.data.eq(host.constants.data),
+                cluster.spikes.enable.eq(host.spikes.enable | writer.write.enable),
+                cluster.spikes.address.eq(Mux(host.spikes.enable, host.spikes.address, writer.write.address)),
+                cluster.spikes.data.eq(Mux(host.spikes.enable, host.spikes.data, writer.write.data)),
+                cluster.config.time_steps.eq(header.layer.time_steps),
+                cluster.config.silent.eq(header.layer.silent),
+                cluster.config.mode.eq(header.layer.mode),
+                cluster.config.plane.eq(header.output.plane),
+                cluster.last_columns.eq(header.layer.last_columns),
+            ]
+            wiring.connect(m, cluster.o_words, writer.i[number])
+            wiring.connect(m, cluster.o_answer, answer.i[number])
+            for pair, port in enumerate(cluster.weights, number * arch.cluster_lanes // 2):
+                m.d.comb += [
+                    port.enable.eq(host.weights.enable & (host.weights_pair == pair)),
+                    port.address.eq(host.weights.address),
+                    port.data.eq(host.weights.data),
+                ]
+            for lane in range(arch.cluster_lanes):
+                wiring.connect(m, dispatcher.o_slot[number * arch.cluster_lanes + lane], cluster.i_slot[lane])
+                wiring.connect(m, dispatcher.o_context[number * arch.cluster_lanes + lane], cluster.i_context[lane])
+
+        running = Signal()
+        m.d.comb += [
+            sequencer.run.eq(host.run),
+            host.busy.eq(running | host.run),
+            sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),
+            answer.clear.eq(host.run),
+            answer.start.eq(sequencer.answer),
+            answer.count.eq(sequencer.classes),
+            sequencer.answered.eq(answer.done),
+            running.eq(sequencer.busy),
+            bank.busy.eq(host.busy),
+            bank.corrupt.eq(Cat(cluster.corrupt for cluster in clusters).any()),
+            bank.unknown_command.eq(host.unknown_command),
+            bank.spikes_started.eq(host.spikes_started),
+            bank.run.eq(host.run),
+            bank.done.eq(answer.done),
+            bank.layer_done.eq(sequencer.layer_done),
+            bank.layer.eq(sequencer.layer),
+            bank.words.eq(writer.write.enable),
+        ]
+        m.d.sync += [
+            bank.events.eq(sum(cluster.events for cluster in clusters)),
+            bank.additions.eq(sum(cluster.additions for cluster in clusters)),
+        ]
+        if self._traced:
+            m.d.comb += [
+                self.trace.valid.eq(writer.write.enable),
+                self.trace.layer.eq(sequencer.layer),
+                self.trace.address.eq(writer.write.address),
+                self.trace.pos.eq(writer.write.data.pos),
+                self.trace.neg.eq(writer.write.data.neg),
+            ]
+        return m
+
+    def _connect_program(self, m, host, sequencer, dispatcher):
+        """Program memory: written by the host, read by the sequencer between layers and by the dispatcher in them."""
+        m.submodules.program = program = memory.Memory(
+            shape=PROGRAM_BITS, depth=self._arch.program_words, init=[], attrs=BLOCK_RAM
+        )
+        write, read = program.write_port(), program.read_port()
+        m.d.comb += [
+            write.en.eq(host.program.enable),
+            write.addr.eq(host.program.address),
+            write.data.eq(host.program.data),
+            read.addr.eq(Mux(sequencer.reads_program, sequencer.program_address, dispatcher.program_address)),
+            sequencer.program_data.eq(read.data),
+            dispatcher.program_data.eq(read.data),
+            dispatcher.header.eq(sequencer.header),
+            dispatcher.segments.eq(sequencer.segments),
+            dispatcher.start.eq(sequencer.start),
+            sequencer.dispatched.eq(dispatcher.idle),
+        ]
