@@ -1,0 +1,143 @@
+"""The answer of the last layer: adds up final potentials per class and sends them out in class order."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .layout import STREAM_BITS
+from .ports import BLOCK_RAM
+from .round_robin import RoundRobin
+from .tsa_layout import answer_part, answer_tiles
+
+
+class AnswerStore(wiring.Component):
+    """One 32-bit sum per class, for the whole machine.
+
+    Function: adds the values of every part to the sums of its classes (modulo 2**32), one value a cycle; sends the sums
+    of the first `count` classes on `start`. `clear` sets all sums to 0 that have been added to since the last `clear`
+    (after a reset, all there are); parts wait as long as that takes, a cycle a class.
+
+    Latency: a part is in the sums tsa_width + 2 cycles after it was chosen; the first word of the answer comes four
+    cycles after `start`. Throughput: one part in tsa_width + 2 cycles; one word a cycle. Back-pressure: parts wait for
+    their turn and while the answer goes out; `o` may wait as long as it likes. A reset forgets the answer.
+
+    Members
+    -------
+    i : In(stream.Signature(answer_part(arch))).array(clusters)
+    clear : In(1)
+        Pulse: a run begins.
+    start : In(1)
+        Pulse: send the answer; every part must have been taken.
+    count : In
+        Classes of the answer, 1 to tiles * columns; read with `start`.
+    o : Out(stream.Signature(signed(32)))
+        The sums, class 0 first.
+    done : Out(1)
+        Pulse: the last word of the answer was taken.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        self._classes = answer_tiles(arch) * arch.columns
+        super().__init__(
+            {
+                "i": In(stream.Signature(answer_part(arch))).array(arch.clusters),
+                "clear": In(1),
+                "start": In(1),
+                "count": In(range(self._classes + 1)),
+                "o": Out(stream.Signature(signed(STREAM_BITS))),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        arch = self._arch
+        column_bits = (arch.columns - 1).bit_length()
+        m.submodules.sums = sums = memory.Memory(
+            shape=signed(STREAM_BITS), depth=self._classes, init=[], attrs=BLOCK_RAM
+        )
+        read, write = sums.read_port(), sums.write_port()
+        m.submodules.turns = turns = RoundRobin(arch.clusters)
+        m.d.comb += turns.requests.eq(Cat(port.valid for port in self.i))
+
+        # Requests of the machine wait until the part at hand is done.
+        to_clear, to_send, limit = Signal(), Signal(), Signal.like(self.count)
+        with m.If(self.clear):
+            m.d.sync += to_clear.eq(1)
+        with m.If(self.start):
+            m.d.sync += [to_send.eq(1), limit.eq(self.count)]
+
+        touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
+        source = Signal.like(turns.index)
+        part = Signal(answer_part(arch))
+        number = Signal(range(arch.tsa_width))  # value of the part
+        position = Signal(range(self._classes + 1))
+
+        m.d.comb += part.eq(Array(port.payload.as_value() for port in self.i)[source])
+        adding, fetched, move = Signal(), Signal(), Signal()
+        self._add(m, adding, read, write, part["values"][number])
+
+        with m.FSM():
+            with m.State("WAIT"):
+                with m.If(self.clear | to_clear):
+                    m.d.sync += [to_clear.eq(0), position.eq(0)]
+                    with m.If(touched):
+                        m.next = "CLEAR"
+                with m.Elif(to_send):
+                    m.d.sync += [to_send.eq(0), position.eq(0)]
+                    m.next = "SEND"
+                with m.Elif(turns.valid):
+                    m.d.comb += turns.advance.eq(1)
+                    m.d.sync += [source.eq(turns.index), number.eq(0)]
+                    m.next = "ADD"
+            with m.State("CLEAR"):
+                m.d.comb += [write.en.eq(1), write.addr.eq(position), write.data.eq(0)]
+                m.d.sync += position.eq(position + 1)
+                with m.If((position[column_bits:] == highest) & position[:column_bits].all()):
+                    m.d.sync += [touched.eq(0), highest.eq(0)]
+                    m.next = "WAIT"
+            with m.State("ADD"):
+                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, part.q, part.tile))]
+                m.d.sync += number.eq(number + 1)
+                with m.If(number == arch.tsa_width - 1):
+                    m.d.comb += Cat(port.ready for port in self.i).eq(1 << source)
+                    m.d.sync += [touched.eq(1), highest.eq(Mux(part.tile > highest, part.tile, highest))]
+                    m.next = "SETTLE"
+            with m.State("SETTLE"):
+                # The next part may go to the same class: its sum must have been written before it is read again.
+                m.next = "WAIT"
+            with m.State("SEND"):
+                m.d.comb += [
+                    move.eq(fetched & (~self.o.valid | self.o.ready)),
+                    read.en.eq((position != limit) & (~fetched | move)),
+                    read.addr.eq(position),
+                ]
+                with m.If(self.o.ready):
+                    m.d.sync += self.o.valid.eq(0)
+                with m.If(move):
+                    m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(read.data), fetched.eq(0)]
+                with m.If(read.en):
+                    m.d.sync += [fetched.eq(1), position.eq(position + 1)]
+                with m.If(self.o.valid & self.o.ready & ~fetched):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "WAIT"
+        return m
+
+    def _add(self, m: Module, adding: Signal, read, write, value) -> None:
+        """Sum of the class at `read.addr` += value, while `adding`, one cycle to read, one to settle, one to write."""
+        address, addend, valid = Signal.like(read.addr), Signal.like(value), Signal()
+        old, old_address, old_addend, old_valid = (
+            Signal.like(read.data), Signal.like(address), Signal.like(addend), Signal()
+        )  # fmt: skip
+        m.d.sync += [
+            address.eq(read.addr),
+            addend.eq(value),
+            valid.eq(adding),
+            old.eq(read.data),
+            old_address.eq(address),
+            old_addend.eq(addend),
+            old_valid.eq(valid),
+        ]
+        m.d.comb += [write.en.eq(old_valid), write.addr.eq(old_address), write.data.eq(old + old_addend)]

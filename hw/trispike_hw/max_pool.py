@@ -1,0 +1,173 @@
+"""Max pooling of spike trains: the larger of two trains, channel by channel, while their digits pass by."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .layout import spike_word
+from .ports import BLOCK_RAM
+from .tsa_layout import digit_word, output_word
+
+
+class MaxPool(wiring.Component):
+    """Merges the items of each lane's pooling window into one train; passes items that are a window by themselves.
+
+    Function: the first item of a window is stored. Of every later one each channel keeps a running difference d to the
+    best train so far, most significant digit first: d = clamp(2 d + candidate - best, -2, 2). That is exact, because
+    the digits still to come cannot undo a difference of 2. Each lane has two trains in memory and a bit per channel
+    that says which of them is the best; the candidate overwrites the other. After its last digit the bits of the
+    channels where d > 0 flip, so the first of equals stays. The last item of a window is followed by the merged train.
+
+    Latency: three cycles from a word to the word that it becomes. Throughput: one word a cycle; the input waits while a
+    merged train goes out, one digit a cycle, and for two cycles where a digit is read that is about to be written (only
+    trains of one or two digits). Back-pressure: all stages wait while `o` waits. A reset forgets all windows.
+
+    Members
+    -------
+    i : In(stream.Signature(digit_word(arch)))
+        Digits of a lane in order, 0 to the one with `end`; items of different lanes in any mixture.
+    plane : In(arch.spike_address_bits)
+        Words from one digit of the output to the next; stands still while not idle.
+    o : Out(stream.Signature(output_word(arch)))
+    idle : Out(1)
+        No word is inside.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        super().__init__(
+            {
+                "i": In(stream.Signature(digit_word(arch))),
+                "plane": In(arch.spike_address_bits),
+                "o": Out(stream.Signature(output_word(arch))),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        arch = self._arch
+        word = digit_word(arch)
+        job = data.StructLayout({"merge": 1, "put": 1, "word": word})
+        trains = data.ArrayLayout(spike_word(arch), 2)
+        m.submodules.trains = pair_memory = memory.Memory(
+            shape=trains, depth=arch.cluster_lanes << (arch.max_time_steps - 1).bit_length(), init=[], attrs=BLOCK_RAM
+        )
+        read, write = pair_memory.read_port(), pair_memory.write_port()
+        go = Signal()  # the stages move on
+
+        # Select: the next digit of the merged train that is going out, else the next word of the input.
+        merging, merged = Signal(), Signal(word)
+        source, clash, take = Signal(word), Signal(), Signal()
+        fetched, fetched_valid, ready_job, ready_valid = Signal(job), Signal(), Signal(job), Signal()
+        alone = self.i.payload.first & self.i.payload.last
+        m.d.comb += [
+            source.eq(Mux(merging, merged, self.i.payload)),
+            clash.eq(
+                (fetched_valid & fetched.merge & self._same_digit(fetched.word, source))
+                | (ready_valid & ready_job.merge & self._same_digit(ready_job.word, source))
+            ),
+            take.eq(go & ~clash & (merging | self.i.valid)),
+            self.i.ready.eq(go & ~clash & ~merging),
+            read.en.eq(go),
+            read.addr.eq(Cat(source.digit, source.lane)),
+        ]
+        last_digit = Signal.like(merged.digit)
+        with m.If(take & merging):
+            m.d.sync += merged.digit.eq(merged.digit + 1)
+            with m.If(merged.digit == last_digit):
+                m.d.sync += merging.eq(0)
+        with m.Elif(take & self.i.payload.end & self.i.payload.last & ~alone):
+            m.d.sync += [
+                merging.eq(1),
+                merged.eq(self.i.payload),
+                merged.digit.eq(0),
+                last_digit.eq(self.i.payload.digit),
+            ]
+
+        # Fetch: two registers behind the memory, whose own output is slow.
+        pair = Signal(trains)
+        with m.If(go):
+            m.d.sync += [
+                fetched_valid.eq(take),
+                fetched.word.eq(source),
+                fetched.merge.eq(~merging & ~alone),
+                fetched.put.eq(merging | alone),
+                ready_valid.eq(fetched_valid),
+                ready_job.eq(fetched),
+                pair.eq(read.data),
+            ]
+
+        merge, put = ready_valid & ready_job.merge, ready_valid & ready_job.put
+        second_is_best = self._compare(m, ready_job.word, pair, merge & go)
+        candidate, chosen = Signal(spike_word(arch)), Signal(spike_word(arch))
+        m.d.comb += [
+            write.en.eq(merge & go),
+            write.addr.eq(Cat(ready_job.word.digit, ready_job.word.lane)),
+            go.eq(~(put & self.o.valid & ~self.o.ready)),
+        ]
+        for plane in ("pos", "neg"):
+            new, first, second = candidate[plane], pair[0][plane], pair[1][plane]
+            m.d.comb += [
+                new.eq(ready_job.word[plane]),
+                chosen[plane].eq((second & second_is_best) | (first & ~second_is_best)),
+                write.data[0][plane].eq((new & (second_is_best | ready_job.word.first.replicate(arch.columns)))
+                                        | (first & ~second_is_best & ~ready_job.word.first.replicate(arch.columns))),
+                write.data[1][plane].eq((second & second_is_best) | (new & ~second_is_best)),
+            ]  # fmt: skip
+
+        # Put: addresses count on from digit to digit, per lane.
+        m.submodules.addresses = addresses = memory.Memory(
+            shape=unsigned(arch.spike_address_bits), depth=arch.cluster_lanes, init=[]
+        )
+        previous, current = addresses.read_port(domain="comb"), addresses.write_port()
+        address = Signal(arch.spike_address_bits)
+        m.d.comb += [
+            previous.addr.eq(ready_job.word.lane),
+            current.addr.eq(ready_job.word.lane),
+            address.eq(Mux(ready_job.word.digit == 0, ready_job.word.address, previous.data + self.plane)),
+            current.data.eq(address),
+            current.en.eq(put & go),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(put & go):
+            m.d.sync += [self.o.valid.eq(1), self.o.payload.address.eq(address)]
+            for plane in ("pos", "neg"):
+                m.d.sync += self.o.payload[plane].eq(Mux(ready_job.word.first, candidate[plane], chosen[plane]))
+        m.d.comb += self.idle.eq(~(merging | fetched_valid | ready_valid | self.o.valid))
+        return m
+
+    def _same_digit(self, one: data.View, other: data.View) -> Value:
+        return (one.lane == other.lane) & (one.digit == other.digit)
+
+    def _compare(self, m: Module, word: data.View, pair: data.View, enable: Value) -> Signal:
+        """Per channel, whether the second train of the lane is the best; counts the comparison on if `enable`."""
+        columns = self._arch.columns
+        # Of d only the sign and whether it is decided (+-2) are kept; `decided` means nothing while d = 0.
+        planes = ("second", "ahead", "behind", "decided")
+        m.submodules.comparisons = comparisons = memory.Memory(
+            shape=data.StructLayout(dict.fromkeys(planes, columns)), depth=self._arch.cluster_lanes, init=[]
+        )
+        before, after = comparisons.read_port(domain="comb"), comparisons.write_port()
+        m.d.comb += [before.addr.eq(word.lane), after.addr.eq(word.lane), after.en.eq(enable)]
+        second, decided = before.data.second, before.data.decided
+        opening = (word.digit == 0).replicate(columns)
+        ahead, behind = before.data.ahead & ~opening, before.data.behind & ~opening
+        best_pos = (second & pair[1].pos) | (~second & pair[0].pos)
+        best_neg = (second & pair[1].neg) | (~second & pair[0].neg)
+        up = (word.pos & ~best_pos) | (~word.neg & best_neg)  # candidate - best > 0
+        down = (best_pos & ~word.pos) | (~best_neg & word.neg)
+        two_up, two_down = word.pos & best_neg, word.neg & best_pos
+        wins = Signal(columns)
+        m.d.comb += [
+            wins.eq((ahead & (decided | ~two_down)) | (~ahead & ~behind & up)),
+            after.data.ahead.eq(wins),
+            after.data.behind.eq((behind & (decided | ~two_up)) | (~ahead & ~behind & down)),
+            after.data.decided.eq(
+                (ahead & (decided | ~down)) | (behind & (decided | ~up)) | (~ahead & ~behind & (two_up | two_down))
+            ),
+            after.data.second.eq(Mux(word.first, 0, second ^ (wins & word.end.replicate(columns)))),
+        ]
+        return second

@@ -1,0 +1,212 @@
+"""The TSA row: the neurons at the south edge of a cluster, from synaptic sums to spike words or the answer."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, fifo, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .layout import Mode, constant_word
+from .max_pool import MaxPool
+from .ports import BLOCK_RAM, WritePort
+from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
+from .tsa_neuron import TsaNeuron
+from .tsa_scheduler import TsaScheduler
+
+__all__ = ["TsaRow", "item_context", "layer_config"]
+
+WORD_QUEUE = 16
+"""Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more."""
+
+
+class TsaRow(wiring.Component):
+    """`columns` neurons per lane, computed `tsa_width` at a time for all lanes of a cluster in turn, and max pooling.
+
+    Function: docs/machine.md, section "TSA row". Latency: from sums to their spike word 11 + tsa_passes cycles if
+    nobody else is served; pooling adds the wait for the window's last item. Throughput: one vector of sums, or one
+    silent step, in tsa_passes cycles (one lane alone: see `TsaScheduler`). Back-pressure: while `o_words` waits, turns
+    go on until `WORD_QUEUE` is half full; a final vector in mode LOGITS waits for `o_logits`, and all turns behind it
+    with it. A reset forgets all items; constants stay.
+
+    A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 in the presets: just what a distributed
+    RAM of 16 words holds, while block RAM would stand empty but for one word in thirty. The read port is synchronous
+    all the same, so that a device without distributed RAM can use a block.
+
+    Members
+    -------
+    i_context : In(stream.Signature(item_context(arch))).array(cluster_lanes)
+    i_sums : In(stream.Signature(sums(arch))).array(cluster_lanes)
+        Taken (`ready`) with the last of a turn's tsa_passes cycles; must stand still until then, as streams do.
+    config : In(layer_config(arch))
+        Stands still while the row is not idle.
+    constants : In(WritePort)
+        Constant memory: neurons q * tsa_width .. of tile k are at address k * tsa_passes + q.
+    o_words : Out(stream.Signature(output_word(arch)))
+    o_logits : Out(stream.Signature(answer_part(arch)))
+    idle : Out(1)
+        Every accepted context's item is finished and nothing waits at the outputs.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        lanes = arch.cluster_lanes
+        super().__init__(
+            {
+                "i_context": In(stream.Signature(item_context(arch))).array(lanes),
+                "i_sums": In(stream.Signature(sums(arch))).array(lanes),
+                "config": In(layer_config(arch)),
+                "constants": In(WritePort(range(arch.constant_words), constant_word(arch))),
+                "o_words": Out(stream.Signature(output_word(arch))),
+                "o_logits": Out(stream.Signature(answer_part(arch))),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        arch = self._arch
+        m.submodules.scheduler = scheduler = TsaScheduler(arch)
+        for port, inner in zip(self.i_context, scheduler.i_context, strict=True):
+            wiring.connect(m, wiring.flipped(port), inner)
+        order, issued = scheduler.o.payload, Signal()
+        m.d.comb += [
+            scheduler.config.eq(self.config),
+            scheduler.sums_valid.eq(Cat(port.valid for port in self.i_sums)),
+            issued.eq(scheduler.o.valid & scheduler.o.ready),
+        ]
+        for lane, port in enumerate(self.i_sums):
+            m.d.comb += port.ready.eq(issued & order.sums & scheduler.last_pass & (order.lane == lane))
+
+        # Read: sums, constants and states of the order, all there in the next cycle.
+        z = Signal(data.ArrayLayout(sums(arch).elem_shape, arch.tsa_width))
+        m.d.sync += Value.cast(z).eq(Mux(order.sums, self._selected_sums(Cat(order.q, order.lane)), 0))
+        m.submodules.constants = constants = memory.Memory(
+            shape=constant_word(arch), depth=arch.constant_words, init=[], attrs=BLOCK_RAM
+        )
+        host, tile = constants.write_port(), constants.read_port()
+        m.submodules.states = states = memory.Memory(
+            shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
+            depth=arch.cluster_lanes * arch.tsa_passes,
+            init=[],
+        )
+        before, after = states.read_port(), states.write_port()
+        m.d.comb += [
+            host.en.eq(self.constants.enable),
+            host.addr.eq(self.constants.address),
+            host.data.eq(self.constants.data),
+            tile.addr.eq(Cat(order.q, order.context.constants)),
+            before.addr.eq(Cat(order.q, order.lane)),
+        ]
+
+        # Update: the neurons take three stages; `stage` says what is in which of them, the last one writing back.
+        stage_layout = data.StructLayout(
+            {"valid": 1, "keep": 1, "biased": 1, "fires": 1, "last_pass": 1, "answer": 1, "address": len(before.addr)}
+        )
+        stages = [Signal(stage_layout, name=f"stage{i}") for i in range(4)]
+        read, written = stages[0], stages[-1]
+        passing = self.config.mode == Mode.PASS
+        answering = self.config.mode == Mode.LOGITS
+        m.d.sync += [
+            read.valid.eq(issued),
+            read.keep.eq(~order.start & ~passing),
+            read.biased.eq(Mux(answering, order.context.use_bias, ~passing)),
+            read.fires.eq(order.fires),
+            read.last_pass.eq(scheduler.last_pass),
+            read.answer.eq(answering & order.end),
+            read.address.eq(before.addr),
+            *(later.eq(earlier) for earlier, later in pairwise(stages)),
+        ]
+        m.d.comb += [after.en.eq(written.valid), after.addr.eq(written.address)]
+        neurons = [TsaNeuron(arch) for _ in range(arch.tsa_width)]
+        for i, neuron in enumerate(neurons):
+            m.submodules[f"neuron{i}"] = neuron
+            m.d.comb += [
+                neuron.enable.eq(read.valid),
+                neuron.keep.eq(read.keep),
+                neuron.biased.eq(read.biased),
+                neuron.fires.eq(read.fires),
+                neuron.two_sided.eq(self.config.mode != Mode.RELU),
+                neuron.unit_threshold.eq(passing),
+                neuron.state.eq(before.data[i]),
+                neuron.constants.eq(tile.data[i]),
+                neuron.z.eq(z[i]),
+                after.data[i].eq(neuron.o),
+                self.o_logits.payload["values"][i].eq(neuron.o.potential),
+            ]
+
+        answer_pending = self._answer(m, order, issued, stages[-2])
+        m.d.comb += scheduler.o.ready.eq(~answer_pending)
+        words_idle = self._words(m, scheduler, issued, neurons, written)
+        m.d.comb += self.idle.eq(
+            scheduler.idle & ~Cat(stage.valid for stage in stages).any() & ~answer_pending & words_idle
+        )
+        return m
+
+    def _selected_sums(self, index: Value) -> Value:
+        """The sums of the lane and the pass that `index` (q below lane) says."""
+        width = self._arch.tsa_width
+        candidates = [
+            Cat(port.payload[q * width + i] for i in range(width))
+            for port in self.i_sums
+            for q in range(self._arch.tsa_passes)
+        ]
+        for bit in index:
+            candidates = [Mux(bit, odd, even) for even, odd in zip(candidates[::2], candidates[1::2], strict=True)]
+        return candidates[0]
+
+    def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
+        """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the
+        neurons' last registers hold it until it is taken."""
+        pending = Signal()
+        with m.If(self.o_logits.valid & self.o_logits.ready):
+            m.d.sync += [self.o_logits.valid.eq(0), pending.eq(0)]
+        with m.If(arriving.valid & arriving.answer):
+            m.d.sync += self.o_logits.valid.eq(1)
+        with m.If(issued & order.end & (self.config.mode == Mode.LOGITS)):
+            m.d.sync += [
+                pending.eq(1),
+                self.o_logits.payload.tile.eq(order.context.address),
+                self.o_logits.payload.q.eq(order.q),
+            ]
+        return pending
+
+    def _words(
+        self, m: Module, scheduler: TsaScheduler, issued: Value, neurons: list[TsaNeuron], written: data.View
+    ) -> Value:
+        """Digits to spike words, through pooling to `o_words`. Returns whether no word is under way."""
+        arch = self._arch
+        order = scheduler.o.payload
+        digits = {"pos": Signal(arch.columns), "neg": Signal(arch.columns)}
+        for plane, gathered in digits.items():
+            earlier = Signal(arch.columns - arch.tsa_width, name=f"earlier_{plane}")
+            m.d.comb += gathered.eq(Cat(earlier, *(getattr(neuron, plane) for neuron in neurons)))
+            with m.If(written.valid):
+                m.d.sync += earlier.eq(gathered[arch.tsa_width :])
+
+        # What a word is for is known when its last order is issued, what it says three stages later: two queues.
+        purpose = data.StructLayout({key: field.shape for key, field in digit_word(arch) if key not in digits})
+        m.submodules.purposes = purposes = fifo.SyncFIFO(width=purpose.size, depth=WORD_QUEUE)
+        m.submodules.words = words = fifo.SyncFIFO(width=2 * arch.columns, depth=WORD_QUEUE)
+        m.submodules.pool = pool = MaxPool(arch)
+        noted = Signal(purpose)
+        m.d.comb += [
+            noted.lane.eq(order.lane),
+            noted.digit.eq(order.digit),
+            noted.address.eq(order.context.address),
+            noted.first.eq(order.context.first),
+            noted.last.eq(order.context.last),
+            noted.end.eq(order.end),
+            purposes.w_data.eq(noted),
+            purposes.w_en.eq(issued & scheduler.last_pass & order.fires),
+            words.w_data.eq(Cat(digits["pos"], digits["neg"])),
+            words.w_en.eq(written.valid & written.last_pass & written.fires),
+            scheduler.hold.eq(words.level >= WORD_QUEUE // 2),
+            pool.i.valid.eq(words.r_rdy),
+            pool.i.payload.eq(Cat(purposes.r_data, words.r_data)),
+            purposes.r_en.eq(words.r_rdy & pool.i.ready),
+            words.r_en.eq(pool.i.ready),
+            pool.plane.eq(self.config.plane),
+        ]
+        wiring.connect(m, wiring.flipped(self.o_words), pool.o)
+        return ~words.r_rdy & pool.idle

@@ -1,0 +1,168 @@
+"""Decides which lane the TSA row serves next, and with which step of which item."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .layout import Mode
+from .round_robin import RoundRobin
+from .tsa_layout import item_context, layer_config, update
+
+QUEUE = 4
+"""Contexts that a lane can have waiting, besides the one in its input register."""
+
+
+class TsaScheduler(wiring.Component):
+    """Turns waiting sums into update orders, and adds the steps after the last sums of an item by itself.
+
+    Function: takes the contexts of each lane's items in order, counts the steps of its current item, and gives the
+    lanes that have something to do their turn one after the other. A lane has if the sums of its next step wait
+    (`sums_valid`), or if only silent steps are left of its item; and if its previous step has left the pipeline far
+    enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
+
+    Latency: three cycles from a lane's request to its first order. Throughput: one order a cycle while different lanes
+    have something to do; a lane alone gets one turn in tsa_passes + 3 cycles (tsa_width = columns: 5). Back-pressure:
+    `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its receiver. A reset
+    forgets all items.
+
+    Members
+    -------
+    i_context : In(stream).array(cluster_lanes)
+        Contexts, per lane in order of its items.
+    sums_valid : In(cluster_lanes)
+        The lane's next sums wait; they must stay until the last order of the turn.
+    config : In(layer_config(arch))
+    hold : In(1)
+    o : Out(stream.Signature(update(arch)))
+    last_pass : Out(1)
+        The order on `o` is the last of its turn.
+    idle : Out(1)
+        No item has been accepted that is not finished, but for what the pipeline behind `o` still holds.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        self._lanes = arch.cluster_lanes
+        super().__init__(
+            {
+                "i_context": In(stream.Signature(item_context(arch))).array(arch.cluster_lanes),
+                "sums_valid": In(arch.cluster_lanes),
+                "config": In(layer_config(arch)),
+                "hold": In(1),
+                "o": Out(stream.Signature(update(arch))),
+                "last_pass": Out(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lanes = range(self._lanes)
+        busy = Signal(self._lanes)  # from its turn's beginning until the lane may have the next one
+        trailing = Signal(self._lanes)  # only silent steps are left of the item
+        steps = Array(Signal(5, name=f"step{lane}") for lane in lanes)
+        finished = Signal(self._lanes)  # the lane's item has its last step scheduled
+        lane = Signal(range(self._lanes))
+
+        waiting, context = self._contexts(m, lane, finished)
+
+        # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
+        m.submodules.turns = turns = RoundRobin(self._lanes)
+        chosen, order_free, pass_free = Signal(), Signal(), Signal()
+        m.d.comb += [
+            turns.requests.eq(Mux(self.hold, 0, waiting & ~busy & (trailing | self.sums_valid))),
+            turns.advance.eq(~chosen | order_free),
+        ]
+        with m.If(turns.advance):
+            m.d.sync += [chosen.eq(turns.valid), lane.eq(turns.index), busy.eq(busy | turns.chosen)]
+
+        # Order: what the turn does is worked out, and the lane counts on.
+        last_sums, last_step = Signal(5), Signal(5)
+        m.d.sync += [
+            last_sums.eq(self.config.time_steps - 1),
+            last_step.eq(self.config.time_steps - 1 + Mux(self.config.mode == Mode.LOGITS, 0, self.config.silent)),
+        ]
+        step, ended = Signal(5), Signal()
+        m.d.comb += [step.eq(steps[lane]), ended.eq(step == last_step)]
+        ordered, order = Signal(), Signal(update(self._arch))
+        m.d.comb += order_free.eq(~ordered | pass_free)
+        with m.If(order_free):
+            m.d.sync += [
+                ordered.eq(chosen),
+                order.lane.eq(lane),
+                order.digit.eq(step - self.config.silent),
+                order.start.eq(step == 0),
+                order.sums.eq(step <= last_sums),
+                order.fires.eq((step >= self.config.silent) & (self.config.mode != Mode.LOGITS)),
+                order.end.eq(ended),
+                order.context.eq(context),
+            ]
+            for i in lanes:
+                with m.If(chosen & (lane == i)):
+                    m.d.comb += finished[i].eq(ended)
+                    m.d.sync += [
+                        steps[i].eq(Mux(ended, 0, step + 1)),
+                        trailing[i].eq((step >= last_sums) & ~ended),
+                    ]
+
+        # Passes: the order goes out once for every group of neurons.
+        issuing = Signal()
+        m.d.comb += [
+            self.o.valid.eq(issuing),
+            self.last_pass.eq(self.o.payload.q == self._arch.tsa_passes - 1),
+            pass_free.eq(~issuing | (self.o.ready & self.last_pass)),
+        ]
+        with m.If(pass_free):
+            m.d.sync += [issuing.eq(ordered), self.o.payload.eq(order)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.payload.q.eq(self.o.payload.q + 1)
+
+        release, released = Signal(), Signal.like(lane)
+        m.d.comb += [release.eq(issuing & self.o.ready & self.last_pass), released.eq(self.o.payload.lane)]
+        if self._arch.tsa_passes == 1:
+            # A turn of one pass is over before its result is in the memory: the next must begin a cycle later.
+            delayed, delayed_lane = Signal(), Signal.like(lane)
+            m.d.sync += [delayed.eq(release), delayed_lane.eq(released)]
+            release, released = delayed, delayed_lane
+        for i in lanes:
+            with m.If(release & (released == i)):
+                m.d.sync += busy[i].eq(0)
+
+        m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & Cat(port.ready for port in self.i_context).all())
+        return m
+
+    def _contexts(self, m: Module, lane: Signal, finished: Signal) -> tuple[Signal, data.View]:
+        """The lanes' queues of contexts. Returns which lanes have one and, combinational, the first one of `lane`."""
+        lanes = range(self._lanes)
+        shape = item_context(self._arch)
+        # One shared memory with one write port: an input register per lane lets the lanes write one after the other.
+        m.submodules.contexts = contexts = memory.Memory(shape=shape, depth=QUEUE * self._lanes, init=[])
+        write, read = contexts.write_port(), contexts.read_port(domain="comb")
+        m.submodules.writers = writers = RoundRobin(self._lanes)
+        waiting = Signal(self._lanes)
+        heads = Array(Signal(range(QUEUE), name=f"head{i}") for i in lanes)
+        tails = Array(Signal(range(QUEUE), name=f"tail{i}") for i in lanes)
+        inputs = Array(Signal(shape.size, name=f"input{i}") for i in lanes)
+        for i, port in enumerate(self.i_context):
+            full, level = Signal(name=f"full{i}"), Signal(range(QUEUE + 1), name=f"level{i}")
+            m.d.comb += [
+                port.ready.eq(~full),
+                writers.requests[i].eq(full & (level != QUEUE)),
+                waiting[i].eq(level != 0),
+            ]
+            with m.If(port.valid & port.ready):
+                m.d.sync += [full.eq(1), inputs[i].eq(Value.cast(port.payload))]
+            with m.If(writers.chosen[i]):
+                m.d.sync += [full.eq(0), tails[i].eq(tails[i] + 1)]
+            with m.If(finished[i]):
+                m.d.sync += heads[i].eq(heads[i] + 1)
+            m.d.sync += level.eq(level + writers.chosen[i] - finished[i])
+        m.d.comb += [
+            writers.advance.eq(1),
+            write.en.eq(writers.valid),
+            write.addr.eq(Cat(tails[writers.index], writers.index)),
+            Value.cast(write.data).eq(inputs[writers.index]),
+            read.addr.eq(Cat(heads[lane], lane)),
+        ]
+        return waiting, read.data
