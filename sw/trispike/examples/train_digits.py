@@ -80,12 +80,13 @@ def distort(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return functional.grid_sample(x, grid, align_corners=False)
 
 
-def split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def split() -> list[np.ndarray]:
     """Training images, test images, training labels, test labels; the same ones every time, classes in proportion."""
-    digits = load_digits()
-    x = (digits.images / PIXEL_MAXIMUM).astype(np.float32)[:, None]
-    labels = digits.target.astype(np.int64)
-    return tuple(train_test_split(x, labels, test_size=TEST_IMAGES, stratify=labels, random_state=SEED))
+    pixels, labels = load_digits(return_X_y=True)
+    x = (pixels / PIXEL_MAXIMUM).astype(np.float32).reshape(-1, 1, 8, 8)
+    labels = labels.astype(np.int64)
+    parts = train_test_split(x, labels, test_size=TEST_IMAGES, stratify=labels, random_state=SEED)
+    return [np.asarray(part) for part in parts]
 
 
 def train(x: np.ndarray, labels: np.ndarray, epochs: int) -> nn.Sequential:
