@@ -1,6 +1,6 @@
 """Weight memory shared by two neighbouring lanes."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,8 +35,9 @@ class WeightMemory(wiring.Component):
             shape=weight_row(self._arch), depth=self._arch.weight_rows, init=[], attrs=BLOCK_RAM
         )
         write, even, odd = rows.write_port(), rows.read_port(), rows.read_port()
-        shared = Mux(self.write.enable, self.write.address, self.address[0])
+        shared = Signal(range(self._arch.weight_rows))  # one signal: synthesis sees that it is one port
         m.d.comb += [
+            shared.eq(Mux(self.write.enable, self.write.address, self.address[0])),
             write.en.eq(self.write.enable),
             write.addr.eq(shared),
             write.data.eq(self.write.data),
