@@ -107,6 +107,7 @@ class Accelerator(wiring.Component):
 
         running = Signal()
         m.d.comb += [
+            dispatcher.hungry.eq(Cat(cluster.hungry for cluster in clusters)),
             sequencer.run.eq(host.run),
             host.busy.eq(running | host.run),
             sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),

@@ -38,6 +38,7 @@ class Cluster(wiring.Component):
                 "o_answer": Out(stream.Signature(answer_part(arch))),
                 "events": Out(range(lanes + 1)),
                 "additions": Out(range(lanes * arch.columns + 1)),
+                "hungry": Out(lanes),
                 "corrupt": Out(1),
                 "idle": Out(1),
             }
@@ -70,6 +71,7 @@ class Cluster(wiring.Component):
             wiring.connect(m, lane.o_sums, row.i_sums[number])
             m.d.comb += [
                 lane.time_steps.eq(self.config.time_steps),
+                self.hungry[number].eq(lane.hungry),
                 lane.last_columns.eq(self.last_columns),
                 spikes.address[number].eq(lane.address),
                 lane.turn.eq(spikes.turn[number]),

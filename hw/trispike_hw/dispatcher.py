@@ -41,8 +41,8 @@ class Dispatcher(wiring.Component):
     """Turns one layer of the program into work items.
 
     Function: on `start`, reads the segments' first positions from program word `segments` on, then walks the five loops
-    of `header`. For every item it picks the lanes (the next one with room, or all of them in tile mode), sends them the
-    item's context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane.
+    of `header`. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the
+    item's context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which queues them.
     Latency: about 8 cycles to the first slot. Throughput: one item in about 6 cycles with one segment, 9 per segment
     with several, and one cycle more per clipped kernel row. Back-pressure: waits for lanes and rows. `idle` is high
     when all items have been handed over. Reset: idle.
@@ -57,6 +57,7 @@ class Dispatcher(wiring.Component):
                 "segments": In(range(arch.program_words)),
                 "program_address": Out(range(arch.program_words)),
                 "program_data": In(PROGRAM_BITS),  # one cycle after its address
+                "hungry": In(arch.lanes),
                 "o_slot": Out(stream.Signature(slot(arch))).array(arch.lanes),
                 "o_context": Out(stream.Signature(item_context(arch))).array(arch.lanes),
                 "idle": Out(1),
@@ -117,10 +118,8 @@ class Dispatcher(wiring.Component):
         ] + [
             partial_lane[lane].eq(loops.last_pass & (lane + 1 == header.tiles.last_lanes)) for lane in range(arch.lanes)
         ]
-        room = Signal(arch.lanes)
-        m.d.comb += room.eq(Cat(self.o_slot[lane].ready & self.o_context[lane].ready for lane in range(arch.lanes)))
-        start_at = Signal(arch.lanes, init=1)  # one-hot: the search for a free lane begins here
-        doubled = Cat(room, room)
+        start_at = Signal(arch.lanes, init=1)  # one-hot: the search for a hungry lane begins here
+        doubled = Cat(self.hungry, self.hungry)
         free = Signal(2 * arch.lanes)
         m.d.comb += free.eq(doubled & ~(doubled - start_at))
         pick = Signal(arch.lanes)
@@ -179,7 +178,7 @@ class Dispatcher(wiring.Component):
                     m.next = "CONTEXT"
                 with m.Elif(~loops.first_of_window):
                     m.next = "CONTEXT"
-                with m.Elif(room.any()):
+                with m.Elif(self.hungry.any()):
                     m.d.sync += [chosen.eq(pick), start_at.eq(pick.rotate_left(1))]
                     m.next = "CONTEXT"
             with m.State("CONTEXT"):

@@ -13,6 +13,11 @@ QUEUE_DEPTH = 16
 READ_LATENCY = 2  # of SpikeMemory
 
 
+def slot_depth(arch: Architecture) -> int:
+    """Slots that a lane holds: two items at least, and the items of a whole pooling window where they have one segment."""
+    return max(2 * arch.max_segments, 16)
+
+
 def lane_word(arch: Architecture) -> data.StructLayout:
     """A spike word on its way to the event walk, with what the walk needs to know."""
     return data.StructLayout(
@@ -29,13 +34,13 @@ def lane_word(arch: Architecture) -> data.StructLayout:
 class Fetch(wiring.Component):
     """Reads the windows of work items, step by step, and queues their words.
 
-    Function: collects the slots of an item (one per segment; two items are held, one running and one waiting), then
-    for each of `time_steps` steps walks segments, kernel rows and words, reading one word whenever the wanted bank of
+    Function: collects the slots of items (one per segment) in a ring, then, item by item, for each of `time_steps` steps
+    walks segments, kernel rows and words, reading one word whenever the wanted bank of
     the spike memory turns up. Bits outside the window are masked; a word left without a spike is dropped, unless it is
     the last of its step, which also carries the end mark.
     Latency: a read takes `READ_LATENCY` cycles, the queue one. Throughput: one word per cycle while addresses are
     consecutive. Back-pressure: reads stop when the queue (with the words under way) is full; `i_slot` is not ready
-    while both items are taken. `corrupt` pulses when a word has a channel both positive and negative.
+    while the ring is full. `hungry` says that no item waits behind the running one. `corrupt` pulses when a word has a channel both positive and negative.
     Reset: empty.
     """
 
@@ -49,6 +54,7 @@ class Fetch(wiring.Component):
                 "turn": In(range(arch.banks)),
                 "data": In(spike_word(arch)),
                 "o": Out(stream.Signature(lane_word(arch))),
+                "hungry": Out(1),
                 "corrupt": Out(1),
                 "idle": Out(1),
             }
@@ -59,35 +65,40 @@ class Fetch(wiring.Component):
         arch = self._arch
         columns = arch.columns
         bank_bits = (arch.banks - 1).bit_length()
-        index_bits = (arch.max_segments - 1).bit_length()
 
-        # Slots of two items; the address of each has a memory of its own because it moves on with every step.
-        m.submodules.slots = slots = memory.Memory(shape=slot(arch), depth=2 << index_bits, init=[])
-        m.submodules.bases = bases = memory.Memory(shape=arch.spike_address_bits, depth=2 << index_bits, init=[])
+        # Slots in a ring; the address of each has a memory of its own because it moves on with every step.
+        m.submodules.slots = slots = memory.Memory(shape=slot(arch), depth=slot_depth(arch), init=[])
+        m.submodules.bases = bases = memory.Memory(shape=arch.spike_address_bits, depth=slot_depth(arch), init=[])
         put, get = slots.write_port(), slots.read_port(domain="comb")
         base_put, base_get = bases.write_port(), bases.read_port(domain="comb")
 
-        filled = Signal(2)  # items complete in memory
-        put_item, get_item = Signal(), Signal()
-        put_index, get_index = Signal(index_bits), Signal(index_bits)
+        # Pointers have one bit more than addresses, so that a full ring differs from an empty one.
+        put_at, get_at, item_at = (
+            Signal(range(2 * slot_depth(arch)), name=f"{use}_at") for use in ("put", "get", "item")
+        )
+        items = Signal(range(slot_depth(arch) + 1))  # complete items in the ring, the running one included
+        begins, ends = Signal(), Signal()  # an item becomes complete; the running one has had its last slot read
 
         load = Signal()  # take the next slot into the working registers
         here = get.data
         m.d.comb += [
-            get.addr.eq(Cat(get_index, get_item)),
-            base_get.addr.eq(get.addr),
-            put.addr.eq(Cat(put_index, put_item)),
+            get.addr.eq(get_at),
+            base_get.addr.eq(get_at),
+            put.addr.eq(put_at),
             put.data.eq(self.i_slot.payload),
             put.en.eq(self.i_slot.valid & self.i_slot.ready),
-            self.i_slot.ready.eq(~filled.bit_select(put_item, 1) & ~load),
-            base_put.addr.eq(Mux(load, get.addr, put.addr)),
+            self.i_slot.ready.eq((put_at - item_at)[: len(put_at)] != slot_depth(arch)),
+            begins.eq(put.en & self.i_slot.payload.last),
+            base_put.addr.eq(Mux(load, get_at, put_at)),
             base_put.data.eq(Mux(load, base_get.data + here.plane, self.i_slot.payload.address)),
             base_put.en.eq(load | put.en),
+            self.hungry.eq(items <= 1),
         ]
+        with m.If(load):
+            m.d.comb += self.i_slot.ready.eq(0)
         with m.If(put.en):
-            m.d.sync += put_index.eq(put_index + 1)
-            with m.If(self.i_slot.payload.last):
-                m.d.sync += [put_index.eq(0), put_item.eq(~put_item), filled.bit_select(put_item, 1).eq(1)]
+            m.d.sync += put_at.eq(put_at + 1)
+        m.d.sync += items.eq(items + begins - ends)
 
         # Working registers of the window that is being read.
         active = Signal()
@@ -109,7 +120,7 @@ class Fetch(wiring.Component):
             self.address.eq(word_address),
             issue.eq(active & (room != 0) & (work.skip | (word_address[:bank_bits] == self.turn))),
             finish.eq(issue & (work.skip | (last_word & last_row))),
-            load.eq(filled.bit_select(get_item, 1) & (~active | finish)),
+            load.eq((items != 0) & (~active | finish)),
         ]
         with m.If(issue):
             m.d.sync += first_word.eq(0)
@@ -144,12 +155,13 @@ class Fetch(wiring.Component):
                 words_left.eq(here.words),
                 first_word.eq(1),
                 end_step.eq(here.last),
-                get_index.eq(get_index + 1),
+                get_at.eq(get_at + 1),
             ]
             with m.If(here.last):
-                m.d.sync += [get_index.eq(0), step.eq(step + 1)]
+                m.d.sync += [get_at.eq(item_at), step.eq(step + 1)]
                 with m.If(step + 1 == self.time_steps):
-                    m.d.sync += [step.eq(0), get_item.eq(~get_item), filled.bit_select(get_item, 1).eq(0)]
+                    m.d.comb += ends.eq(1)
+                    m.d.sync += [step.eq(0), get_at.eq(get_at + 1), item_at.eq(get_at + 1)]
 
         # What travels beside a read until its word arrives.
         passing = data.StructLayout(
@@ -203,5 +215,5 @@ class Fetch(wiring.Component):
             self.corrupt.eq(arrived.valid & (entry.spikes.pos & entry.spikes.neg).any()),
         ]
         m.d.sync += room.eq(room - issue + popped + dropped)
-        m.d.comb += self.idle.eq(~active & ~filled.any() & (put_index == 0) & (room == QUEUE_DEPTH))
+        m.d.comb += self.idle.eq(~active & (put_at == item_at) & (room == QUEUE_DEPTH))
         return m

@@ -20,7 +20,7 @@ class Lane(wiring.Component):
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the vector before it still waits. Back-pressure: z stands
     until taken; the walk stops when a second one would be ready. `additions` counts this cycle's additions into real
-    output channels (`last_columns` of them in a partial tile). Reset: no item.
+    output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one. Reset: no item.
     """
 
     def __init__(self, arch: Architecture):
@@ -38,6 +38,7 @@ class Lane(wiring.Component):
                 "o_sums": Out(stream.Signature(sums(arch))),
                 "fired": Out(1),
                 "additions": Out(range(arch.columns + 1)),
+                "hungry": Out(1),
                 "corrupt": Out(1),
                 "idle": Out(1),
             }
@@ -56,6 +57,7 @@ class Lane(wiring.Component):
             fetch.data.eq(self.data),
             self.address.eq(fetch.address),
             self.corrupt.eq(fetch.corrupt),
+            self.hungry.eq(fetch.hungry),
             self.weight_address.eq(walker.event.weight),
         ]
 

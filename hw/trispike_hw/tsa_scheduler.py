@@ -1,15 +1,15 @@
 """Decides which lane the TSA row serves next, and with which step of which item."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import Mode
-from .round_robin import RoundRobin
+from .round_robin import RoundRobin, selected
 from .tsa_layout import item_context, layer_config, update
 
-QUEUE = 4
+QUEUE = 8
 """Contexts that a lane can have waiting, besides the one in its input register."""
 
 
@@ -61,11 +61,12 @@ class TsaScheduler(wiring.Component):
         lanes = range(self._lanes)
         busy = Signal(self._lanes)  # from its turn's beginning until the lane may have the next one
         trailing = Signal(self._lanes)  # only silent steps are left of the item
-        steps = Array(Signal(5, name=f"step{lane}") for lane in lanes)
+        steps = [Signal(5, name=f"step{lane}") for lane in lanes]
         finished = Signal(self._lanes)  # the lane's item has its last step scheduled
         lane = Signal(range(self._lanes))
+        served = Signal(self._lanes)  # `lane`, one bit per lane
 
-        waiting, context = self._contexts(m, lane, finished)
+        waiting, context = self._contexts(m, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -75,7 +76,8 @@ class TsaScheduler(wiring.Component):
             turns.advance.eq(~chosen | order_free),
         ]
         with m.If(turns.advance):
-            m.d.sync += [chosen.eq(turns.valid), lane.eq(turns.index), busy.eq(busy | turns.chosen)]
+            m.d.sync += [chosen.eq(turns.valid), lane.eq(turns.index), served.eq(turns.chosen)]
+            m.d.sync += busy.eq(busy | turns.chosen)
 
         # Order: what the turn does is worked out, and the lane counts on.
         last_sums, last_step = Signal(5), Signal(5)
@@ -84,7 +86,7 @@ class TsaScheduler(wiring.Component):
             last_step.eq(self.config.time_steps - 1 + Mux(self.config.mode == Mode.LOGITS, 0, self.config.silent)),
         ]
         step, ended = Signal(5), Signal()
-        m.d.comb += [step.eq(steps[lane]), ended.eq(step == last_step)]
+        m.d.comb += [step.eq(selected(served, steps)), ended.eq(step == last_step)]
         ordered, order = Signal(), Signal(update(self._arch))
         m.d.comb += order_free.eq(~ordered | pass_free)
         with m.If(order_free):
@@ -99,7 +101,7 @@ class TsaScheduler(wiring.Component):
                 order.context.eq(context),
             ]
             for i in lanes:
-                with m.If(chosen & (lane == i)):
+                with m.If(served[i]):
                     m.d.comb += finished[i].eq(ended)
                     m.d.sync += [
                         steps[i].eq(Mux(ended, 0, step + 1)),
@@ -132,8 +134,11 @@ class TsaScheduler(wiring.Component):
         m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & Cat(port.ready for port in self.i_context).all())
         return m
 
-    def _contexts(self, m: Module, lane: Signal, finished: Signal) -> tuple[Signal, data.View]:
-        """The lanes' queues of contexts. Returns which lanes have one and, combinational, the first one of `lane`."""
+    def _contexts(self, m: Module, lane: Signal, served: Signal, finished: Signal) -> tuple[Signal, data.View]:
+        """The lanes' queues of contexts.
+
+        Returns which lanes have one and, combinational, the first one of `lane`, whose bit of `served` is set.
+        """
         lanes = range(self._lanes)
         shape = item_context(self._arch)
         # One shared memory with one write port: an input register per lane lets the lanes write one after the other.
@@ -141,9 +146,9 @@ class TsaScheduler(wiring.Component):
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
         m.submodules.writers = writers = RoundRobin(self._lanes)
         waiting = Signal(self._lanes)
-        heads = Array(Signal(range(QUEUE), name=f"head{i}") for i in lanes)
-        tails = Array(Signal(range(QUEUE), name=f"tail{i}") for i in lanes)
-        inputs = Array(Signal(shape.size, name=f"input{i}") for i in lanes)
+        heads = [Signal(range(QUEUE), name=f"head{i}") for i in lanes]
+        tails = [Signal(range(QUEUE), name=f"tail{i}") for i in lanes]
+        inputs = [Signal(shape.size, name=f"input{i}") for i in lanes]
         for i, port in enumerate(self.i_context):
             full, level = Signal(name=f"full{i}"), Signal(range(QUEUE + 1), name=f"level{i}")
             m.d.comb += [
@@ -161,8 +166,8 @@ class TsaScheduler(wiring.Component):
         m.d.comb += [
             writers.advance.eq(1),
             write.en.eq(writers.valid),
-            write.addr.eq(Cat(tails[writers.index], writers.index)),
-            Value.cast(write.data).eq(inputs[writers.index]),
-            read.addr.eq(Cat(heads[lane], lane)),
+            write.addr.eq(Cat(selected(writers.chosen, tails), writers.index)),
+            Value.cast(write.data).eq(selected(writers.chosen, inputs)),
+            read.addr.eq(Cat(selected(served, heads), lane)),
         ]
         return waiting, read.data

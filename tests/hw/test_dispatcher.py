@@ -170,6 +170,7 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
                 }
             ),
         )
+        ctx.set(dut.hungry, (1 << arch.lanes) - 1)
         ctx.set(dut.segments, base)
         ctx.set(dut.start, 1)
         await ctx.tick()
@@ -178,6 +179,7 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
         for _ in range(20_000):
             if ctx.get(dut.idle):
                 return
+            ctx.set(dut.hungry, rng.randrange(1 << arch.lanes))
             await ctx.tick()
         raise AssertionError("the dispatcher hangs")
 
