@@ -1,13 +1,13 @@
 """The answer of the last layer: adds up final potentials per class and sends them out in class order."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import STREAM_BITS
 from .ports import BLOCK_RAM
-from .round_robin import RoundRobin
+from .round_robin import RoundRobin, selected
 from .tsa_layout import answer_part, answer_tiles
 
 
@@ -70,14 +70,21 @@ class AnswerStore(wiring.Component):
             m.d.sync += [to_send.eq(1), limit.eq(self.count)]
 
         touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
-        source = Signal.like(turns.index)
-        part = Signal(answer_part(arch))
+        source = Signal(arch.clusters)  # one bit per cluster
+        part = Signal(data.StructLayout({"q": range(arch.tsa_passes), "tile": range(answer_tiles(arch))}))
         number = Signal(range(arch.tsa_width))  # value of the part
         position = Signal(range(self._classes + 1))
 
-        m.d.comb += part.eq(Array(port.payload.as_value() for port in self.i)[source])
+        value = selected(
+            Cat(chosen & (number == i) for chosen in source for i in range(arch.tsa_width)),
+            (port.payload["values"][i] for port in self.i for i in range(arch.tsa_width)),
+        )
+        m.d.comb += [
+            part.tile.eq(selected(source, (port.payload.tile for port in self.i))),
+            part.q.eq(selected(source, (port.payload.q for port in self.i))),
+        ]
         adding, fetched, move = Signal(), Signal(), Signal()
-        self._add(m, adding, read, write, part["values"][number])
+        self._add(m, adding, read, write, value.as_signed())
 
         with m.FSM():
             with m.State("WAIT"):
@@ -90,7 +97,7 @@ class AnswerStore(wiring.Component):
                     m.next = "SEND"
                 with m.Elif(turns.valid):
                     m.d.comb += turns.advance.eq(1)
-                    m.d.sync += [source.eq(turns.index), number.eq(0)]
+                    m.d.sync += [source.eq(turns.chosen), number.eq(0)]
                     m.next = "ADD"
             with m.State("CLEAR"):
                 m.d.comb += [write.en.eq(1), write.addr.eq(position), write.data.eq(0)]
@@ -99,10 +106,10 @@ class AnswerStore(wiring.Component):
                     m.d.sync += [touched.eq(0), highest.eq(0)]
                     m.next = "WAIT"
             with m.State("ADD"):
-                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, part.q, part.tile))]
+                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, part))]
                 m.d.sync += number.eq(number + 1)
                 with m.If(number == arch.tsa_width - 1):
-                    m.d.comb += Cat(port.ready for port in self.i).eq(1 << source)
+                    m.d.comb += Cat(port.ready for port in self.i).eq(source)
                     m.d.sync += [touched.eq(1), highest.eq(Mux(part.tile > highest, part.tile, highest))]
                     m.next = "SETTLE"
             with m.State("SETTLE"):
@@ -127,10 +134,14 @@ class AnswerStore(wiring.Component):
 
     def _add(self, m: Module, adding: Signal, read, write, value) -> None:
         """Sum of the class at `read.addr` += value, while `adding`, one cycle to read, one to settle, one to write."""
-        address, addend, valid = Signal.like(read.addr), Signal.like(value), Signal()
+        potential = signed(self._arch.potential_bits)
+        address, addend, valid = Signal.like(read.addr), Signal(potential), Signal()
         old, old_address, old_addend, old_valid = (
-            Signal.like(read.data), Signal.like(address), Signal.like(addend), Signal()
-        )  # fmt: skip
+            Signal.like(read.data),
+            Signal.like(address),
+            Signal(potential),
+            Signal(),
+        )
         m.d.sync += [
             address.eq(read.addr),
             addend.eq(value),

@@ -1,8 +1,20 @@
-"""Fair choice of one among several requests."""
+"""Fair choice of one among several requests, and of the data that belong to it."""
 
-from amaranth.hdl import Module, Signal
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+
+def selected(chosen: Value, values: Iterable[Value]) -> Value:
+    """The value whose bit of `chosen` is set, unsigned; 0 if no bit is.
+
+    Two values cost a four-input look-up table a bit, where a multiplexer by number costs up to twice that.
+    """
+    return reduce(or_, (Mux(bit, value, 0) for value, bit in zip(values, chosen, strict=True)))
 
 
 class RoundRobin(wiring.Component):
@@ -40,12 +52,12 @@ class RoundRobin(wiring.Component):
         behind = Signal(self._count)  # requesters whose turn comes before the round starts again
         ahead = Signal(self._count)
         m.d.comb += [ahead.eq(self.requests & behind), self.valid.eq(self.requests.any())]
-        for candidates in (self.requests, ahead):
-            for i in reversed(range(self._count)):
-                with m.If(candidates[i]):
-                    m.d.comb += self.index.eq(i)
         for i in range(self._count):
-            m.d.comb += self.chosen[i].eq(self.valid & (self.index == i))
+            first_ahead = ahead[i] & ~ahead[:i].any()
+            first_of_all = self.requests[i] & ~self.requests[:i].any() & ~ahead.any()
+            m.d.comb += self.chosen[i].eq(first_ahead | first_of_all)
             with m.If(self.advance & self.valid):
-                m.d.sync += behind[i].eq(self.index < i)
+                m.d.sync += behind[i].eq(self.chosen[:i].any())
+        for bit in range(len(self.index)):
+            m.d.comb += self.index[bit].eq(Cat(self.chosen[i] for i in range(self._count) if i >> bit & 1).any())
         return m

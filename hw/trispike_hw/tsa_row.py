@@ -10,6 +10,7 @@ from .architecture import Architecture
 from .layout import Mode, constant_word
 from .max_pool import MaxPool
 from .ports import BLOCK_RAM, WritePort
+from .round_robin import selected
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
 from .tsa_neuron import TsaNeuron
 from .tsa_scheduler import TsaScheduler
@@ -80,7 +81,7 @@ class TsaRow(wiring.Component):
 
         # Read: sums, constants and states of the order, all there in the next cycle.
         z = Signal(data.ArrayLayout(sums(arch).elem_shape, arch.tsa_width))
-        m.d.sync += Value.cast(z).eq(Mux(order.sums, self._selected_sums(Cat(order.q, order.lane)), 0))
+        m.d.sync += Value.cast(z).eq(self._selected_sums(order))
         m.submodules.constants = constants = memory.Memory(
             shape=constant_word(arch), depth=arch.constant_words, init=[], attrs=BLOCK_RAM
         )
@@ -143,17 +144,14 @@ class TsaRow(wiring.Component):
         )
         return m
 
-    def _selected_sums(self, index: Value) -> Value:
-        """The sums of the lane and the pass that `index` (q below lane) says."""
+    def _selected_sums(self, order: data.View) -> Value:
+        """The sums that `order` integrates; 0 in a silent step after the last sums."""
         width = self._arch.tsa_width
-        candidates = [
-            Cat(port.payload[q * width + i] for i in range(width))
-            for port in self.i_sums
-            for q in range(self._arch.tsa_passes)
-        ]
-        for bit in index:
-            candidates = [Mux(bit, odd, even) for even, odd in zip(candidates[::2], candidates[1::2], strict=True)]
-        return candidates[0]
+        groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
+        return selected(
+            Cat(order.sums & (order.lane == lane) & (order.q == q) for lane, q in groups),
+            (Cat(self.i_sums[lane].payload[q * width + i] for i in range(width)) for lane, q in groups),
+        )
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
         """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the

@@ -279,3 +279,45 @@ def test_a_full_output_stops_the_row_and_loses_nothing() -> None:
     simulator.add_clock(1e-6)
     simulator.add_testbench(control)
     simulator.run()
+
+
+@pytest.mark.parametrize("mode", [Mode.RELU, Mode.LOGITS])
+def test_idle_means_that_every_accepted_item_is_out(mode: Mode) -> None:
+    arch = ARCHITECTURES["nano"]
+    rng = random.Random(f"idle {mode}")
+    time_steps, items = 3, 20
+    dut = TsaRow(arch)
+    accepted, taken, idle_cycles = [0], [0], [0]
+    output, parts_per_item = (dut.o_logits, arch.tsa_passes) if mode == Mode.LOGITS else (dut.o_words, time_steps)
+    context = {"first": 1, "last": 1, "address": 1, "constants": 1, "use_bias": 0}
+
+    def count(_):
+        taken[0] += 1
+
+    async def contexts(ctx):
+        ctx.set(dut.config, {"time_steps": time_steps, "silent": 1, "mode": mode, "plane": 1})
+        ctx.set(dut.i_sums[0].valid, 1)
+        await ctx.tick().repeat(2)
+        for _ in range(items):
+            await feed(ctx, dut.i_context[0], [context], rng, 0.0)
+            accepted[0] += 1
+            await ctx.tick().repeat(rng.randrange(100))
+
+    async def watch(ctx):
+        while taken[0] < items * parts_per_item:
+            before = accepted[0]
+            _, _, idle = await ctx.tick().sample(dut.idle)
+            if idle:
+                idle_cycles[0] += 1
+                assert taken[0] == before * parts_per_item
+
+    async def sink(ctx):
+        await drain(ctx, output, count, rng, 0.6, lambda: False)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(sink, background=True)
+    simulator.add_testbench(contexts)
+    simulator.add_testbench(watch)
+    simulator.run()
+    assert idle_cycles[0] > 100
