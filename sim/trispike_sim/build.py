@@ -25,8 +25,10 @@ TIMESCALE = ("1ns", "1ps")
 _PRODUCT = {"icarus": "sim.vvp", "verilator": TOPLEVEL}
 
 #: The harness marks what the bench touches, so nothing else needs to be visible (which would cost optimisation). The
-#: Verilog of Amaranth has harmless width warnings; the lint run looks at them, not the simulation.
-_ARGUMENTS = {"icarus": [], "verilator": ["--timing", "--no-public-flat-rw", "-O3", "-Wno-fatal"]}
+#: Verilog of Amaranth has harmless width warnings; the lint run looks at them, not the simulation. It also relies on
+#: initial values of variables waking combinational blocks at time 0, as in Verilog; in SystemVerilog, Icarus' other
+#: language, they come too early for that, and blocks whose inputs never change stay undefined.
+_ARGUMENTS = {"icarus": ["-g2005"], "verilator": ["--timing", "--no-public-flat-rw", "-O3", "-Wno-fatal"]}
 
 #: Compiled simulations that are kept, the last used ones.
 _KEPT = 24
@@ -75,7 +77,16 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
         "COLUMNS": arch.columns,
     }
     harness = HARNESS.read_text(encoding="utf-8")
-    key = _key(verilog, harness, repr(parameters), simulator.engine, simulator.version, cocotb.__version__, repr(waves))
+    key = _key(
+        verilog,
+        harness,
+        repr(parameters),
+        repr(_ARGUMENTS[simulator.engine]),
+        simulator.engine,
+        simulator.version,
+        cocotb.__version__,
+        repr(waves),
+    )
     target = cache_directory() / simulator.engine / key
     product = _PRODUCT[simulator.engine]
     if (target / product).exists():

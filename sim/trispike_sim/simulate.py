@@ -26,7 +26,7 @@ from .tools import find
 INPUT_PAUSE, OUTPUT_PAUSE = 64, 128
 
 #: Cycles without a word in, out or stored after which the design counts as stuck.
-PATIENCE = 500_000
+PATIENCE = 200_000
 
 _IDENTITY = (registers.MAGIC, registers.VERSION, registers.DIGEST_HIGH, registers.DIGEST_LOW)
 _RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS, registers.ADDITIONS)
@@ -80,11 +80,15 @@ def simulate(
         dump_from=None if waves is None else 0,
     )
     with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
-        seconds = play(design, script, streams, Path(name), progress)
-        judged, load_cycles = _judge(program, images, Path(name))
-        report = SimulationReport(simulator.engine, simulator.version, tuple(judged), load_cycles, seconds)
-        if waves is not None:
-            return replace(report, waves=_keep(Path(name), waves), waves_from=0)
+        try:
+            seconds = play(design, script, streams, Path(name), progress)
+            judged, load_cycles = _judge(program, images, Path(name))
+        finally:
+            if waves is not None:  # the more so if something went wrong
+                _keep(Path(name), waves)
+    report = SimulationReport(simulator.engine, simulator.version, tuple(judged), load_cycles, seconds)
+    if waves is not None:
+        return replace(report, waves=waves, waves_from=0)
     if report.bit_exact:
         return report
     first = next(number for number, image in enumerate(judged) if not image.bit_exact)
@@ -107,10 +111,10 @@ def _waves_of(design: Design, script: Script, streams: list[np.ndarray], image: 
 
 
 def _keep(directory: Path, waves: Path) -> Path:
-    """Move the waveform that a run left in `directory` to `waves`."""
-    found = next(directory.glob("waves.*"))
+    """Move the waveform that a run left in `directory`, if it came so far, to `waves`."""
     try:
-        shutil.move(found, waves)
+        for found in directory.glob("waves.*"):
+            shutil.move(found, waves)
     except OSError as error:
         raise OutputError(
             f"cannot write waveform {waves}: {error.strerror}; choose a file in an existing directory that is writable"

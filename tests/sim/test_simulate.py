@@ -168,11 +168,12 @@ def test_a_design_for_another_architecture_is_refused(playback):
     )
 
 
-def test_a_design_that_gets_stuck_is_told(playback):
+def test_a_design_that_gets_stuck_is_told_and_leaves_the_waveform_asked_for(playback, tmp_path):
     index = playback.find(Step.ANSWER, 1)
     playback.steps[index] = (Step.HANG, 0, 0, 0)
     with pytest.raises(DeviceError) as raised:
-        run(playback, patience=300)
+        run(playback, patience=300, waves=tmp_path / "stuck.fst")
+    assert (tmp_path / "stuck.fst").stat().st_size > 1000
     text = str(raised.value)
     assert text.startswith(
         "the design got stuck in image 0: no word went in, out or to spike memory for 300 cycles, after "
