@@ -1,0 +1,61 @@
+"""The generated accelerator computes what the golden model computes, and counts what the emulator counts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from random_networks import random_image, random_network
+
+from trispike.emulator import Emulator
+from trispike.errors import ToolError
+from trispike.lowering import lower
+from trispike.streams import input_stream, load_stream
+from trispike_hw.architecture import preset
+from trispike_sim.simulate import simulate
+from trispike_sim.tools import find
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def icarus():
+    try:
+        return find("icarus").engine
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+def case(preset_name, seed):
+    """A random program with three small images."""
+    arch = preset(preset_name)
+    network = random_network(seed, arch, largest=5)
+    return lower(network, arch), np.stack([random_image(network, number) for number in range(3)])
+
+
+@pytest.mark.parametrize(("preset_name", "seed"), [("nano", 3), ("small", 3), ("small", 1), ("base", 4)])
+def test_random_networks_are_bit_exact_and_counted(icarus, preset_name, seed):
+    program, images = case(preset_name, seed)
+    report = simulate(program, images, engine=icarus, seed=seed)
+    assert report.explain() == "bit-exact: all trains and integers of 3 images equal the golden model's"
+    emulator = Emulator(program.arch)
+    emulator.feed(load_stream(program))
+    for image, x in zip(report.images, images, strict=True):
+        emulator.feed(input_stream(program, x))
+        runs = emulator.runs[-1].layers
+        assert [(layer.events, layer.additions, layer.words) for layer in image.layers] == [
+            (run.events, run.additions, len(run.addresses)) for run in runs
+        ]
+        assert image.events == sum(run.events for run in runs)
+        assert image.additions == sum(run.additions for run in runs)
+        assert sum(layer.cycles for layer in image.layers) < image.cycles
+
+
+def test_one_flipped_weight_bit_is_found(icarus):
+    program, images = case("nano", 3)
+    first = program.weights[0].copy()
+    row, column = np.argwhere(first)[0]
+    first[row, column] ^= 1 << 4
+    report = simulate(replace(program, weights=(first, *program.weights[1:])), images[:1], engine=icarus)
+    assert not report.bit_exact
+    assert report.images[0].mismatches[0].layer in program.layer_names
+    assert report.waves.stat().st_size > 1000
