@@ -4,9 +4,9 @@ The harness moves the words, at simulator speed; the bench only says how many, a
 """
 
 from pathlib import Path
+from typing import Any
 
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, First, RisingEdge
 
 from trispike_sim.script import Record, Script
@@ -18,7 +18,7 @@ _RESET_CYCLES = 8
 class Streams:
     """Driver of the input stream and monitor of the output stream, both inside the harness."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self._dut = dut
         self._sent = 0
         self._received = 0
@@ -49,7 +49,7 @@ class Streams:
 class RegisterBus:
     """Reads registers over the register bus, one a cycle."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self._dut = dut
 
     async def read(self, addresses: list[int]) -> list[int | None]:
@@ -64,7 +64,7 @@ class RegisterBus:
 
 
 @cocotb.test()
-async def play(dut: HierarchyObject) -> None:
+async def play(dut: Any) -> None:
     """Load, then image after image, with a record of each phase."""
     directory = Path.cwd()
     script = Script.read(directory)
