@@ -157,9 +157,9 @@ def test_weight_memory_too_small() -> None:
         "nano; no preset would do, so give an architecture file with weight_rows >= 2304"
     )
     net = network((16, 10, 10), logits(INPUT, (16, 10, 10)), time_steps=2)
-    assert refusal(net, BASE) == (
-        "the network (layer logits most: 1600) needs 1600 weight rows per lane pair, but there are 1536 in "
-        "architecture base; preset small would do"
+    assert refusal(net, preset("nano")) == (
+        "the network (layer logits most: 1600) needs 1600 weight rows per lane pair, but there are 512 in "
+        "architecture nano; preset small would do"
     )
 
 
