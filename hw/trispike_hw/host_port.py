@@ -1,7 +1,9 @@
 """Host port: reads commands from the input stream, fills the memories and starts the program."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Shape, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -28,11 +30,11 @@ class HostPort(wiring.Component):
     """
 
     i: stream.Interface
-    program: wiring.PureInterface
-    constants: wiring.PureInterface
-    weights: wiring.PureInterface
+    program: Any  # members depend on the architecture
+    constants: Any  # members depend on the architecture
+    weights: Any  # members depend on the architecture
     weights_pair: Signal
-    spikes: wiring.PureInterface
+    spikes: Any  # members depend on the architecture
     run: Signal
     busy: Signal
     spikes_started: Signal
@@ -76,7 +78,7 @@ class HostPort(wiring.Component):
             self.arch.program_words, self.arch.constant_words, self.arch.weight_rows, 1 << self.arch.spike_address_bits
         )
 
-        command = Signal(Command)
+        command = data.View(Command, Signal(Shape.cast(Command).width))
         known = Signal()
         address = Signal(range(deepest))
         rows_left = Signal(range(deepest + 1))
@@ -87,7 +89,7 @@ class HostPort(wiring.Component):
         answer_taken = Signal(init=1)
 
         taken = self.i.valid & self.i.ready
-        first = Command(self.i.payload)
+        first = data.View(Command, self.i.payload)
 
         def restart_row() -> None:
             with m.Switch(command.target):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -90,7 +91,7 @@ class RegisterBank(wiring.Component):
         layer_done: pulse, layer number `layer` ends.
     """
 
-    bus: wiring.PureInterface
+    bus: Any  # RegisterBus, whose members no type checker sees
     busy: Signal
     corrupt: Signal
     unknown_command: Signal
