@@ -7,6 +7,7 @@ the streams that docs/machine.md describes.
 from dataclasses import dataclass
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from .network import Network

@@ -1,0 +1,208 @@
+"""One layer from real weights to integers: units, weights, biases and thresholds that the hardware holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import numpy as np
+from trispike_hw.architecture import Architecture
+
+from ..errors import ConversionError
+from ..network import Layer, Mode, Segment
+from .bias_correction import corrected_bias
+from .plan import LayerPlan
+from .quantise import Demand, Precision, demands, integer_bias, integer_segments, largest_charge, round_half_up
+from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
+from .spiking import run_layer, sample
+
+_COARSEST = 8  #: how many times coarser than the widest weights a layer may become before it is refused
+_MARGIN = 1.01
+_THETA_WITHOUT_WEIGHTS = 256
+HOW = "mse"
+HOWLAST = True
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What all layers share: T, s and tau."""
+
+    time_steps: int
+    silent: int
+    tau: float
+
+
+def build_layer(
+    plan: LayerPlan,
+    arch: Architecture,
+    coding: Coding,
+    scales: Mapping[str, np.ndarray],
+    tensors: Mapping[str, np.ndarray],
+    wanted: np.ndarray,
+) -> Layer:
+    """The integer layer of `plan`.
+
+    `scales` and `tensors` hold lam [C] and the trains [N, T, C, H, W] of its sources by name; `wanted` [N, C, H, W] is
+    what the float network computes in its place.
+
+    Raises:
+        ConversionError: if the layer cannot be exact within the widths of `arch`, naming layer, channel and width.
+    """
+    if plan.mode is Mode.PASS:
+        return _copying_layer(plan, scales)
+    maker = _LogitsLayer if plan.mode is Mode.LOGITS else _FiringLayer
+    make = maker(plan, arch, coding, scales, tensors, wanted)
+    unit = _fitting_unit(make, make.finest_unit())
+    while True:
+        layer = make.calibrated(unit)
+        coarser = make.coarser_unit(layer, unit)
+        if coarser is None:
+            return layer
+        unit = coarser
+
+
+def _fitting_unit(make: "_LayerMaker", unit: np.ndarray) -> np.ndarray:
+    """The finest unit from `unit` on with which an uncalibrated layer fits the hardware: found without calibrating."""
+    while (coarser := make.coarser_unit(make.draft(unit), unit)) is not None:
+        unit = coarser
+    return unit
+
+
+def _copying_layer(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> Layer:
+    """A layer of mode PASS: weight 1, the scale of its source."""
+    scale = scales[plan.segments[0].source]
+    nothing = np.zeros(plan.neurons[0], np.int64)
+    segments = tuple(
+        Segment(s.source, s.kind, round_half_up(s.weights), s.stride, s.padding, s.dilation) for s in plan.segments
+    )
+    return Layer(
+        plan.name, segments, plan.neurons, plan.shape, plan.mode, nothing, nothing, nothing, 0, scale, scale.copy(),
+        plan.pool,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _LayerMaker:
+    """Common to layers that fire and the last one, which does not."""
+
+    plan: LayerPlan
+    arch: Architecture
+    coding: Coding
+    scales: Mapping[str, np.ndarray]
+    tensors: Mapping[str, np.ndarray]
+    wanted: np.ndarray
+
+    def finest_unit(self) -> np.ndarray:
+        """The smallest units u, [C], with which the weights fit."""
+        raise NotImplementedError
+
+    def draft(self, unit: np.ndarray) -> Layer:
+        """The layer with units `unit` or coarser ones, not yet calibrated but as wide as it will be at most, nearly."""
+        raise NotImplementedError
+
+    def calibrated(self, unit: np.ndarray) -> Layer:
+        """The layer with units `unit` or coarser ones, calibrated."""
+        raise NotImplementedError
+
+    def coarser_unit(self, layer: Layer, unit: np.ndarray) -> np.ndarray | None:
+        """None if `layer` fits the hardware, else larger units with which it may fit.
+
+        Raises:
+            ConversionError: if these would leave too little of the weights.
+        """
+        asked = demands(layer, self.arch, self.coding.time_steps)
+        excess = np.max([demand.excess for demand in asked], axis=0)
+        if np.all(excess <= 1):
+            return None
+        coarser = unit * np.maximum(1, excess * _MARGIN)
+        if layer.mode is Mode.LOGITS:
+            coarser = np.full_like(unit, coarser.max())
+        beyond = coarser > self.finest_unit() * min(_COARSEST, Precision.of(self.arch).weight)
+        if np.any(beyond):
+            self._refuse(asked, int(np.argmax(np.where(beyond, excess, 0))))
+        return coarser
+
+    def _refuse(self, asked: tuple[Demand, ...], channel: int) -> NoReturn:
+        worst = max(asked, key=lambda demand: demand.excess[channel])
+        raise ConversionError(
+            f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the hardware "
+            f"has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent steps, or "
+            f"{worst.remedy}"
+        )
+
+
+@dataclass(frozen=True)
+class _FiringLayer(_LayerMaker):
+    """Makes layers of modes RELU and SIGNED."""
+
+    def finest_unit(self) -> np.ndarray:
+        precision = Precision.of(self.arch)
+        charge, whole = largest_charge(self.plan, self.scales), self._peak() * (1 << self.coding.silent)
+        unit = np.where(charge > 0, charge / precision.weight, whole / _THETA_WITHOUT_WEIGHTS)
+        return np.maximum(unit, whole * LARGEST_RATIO / precision.theta)
+
+    def draft(self, unit: np.ndarray) -> Layer:
+        neuron, shape = self._neuron(unit), self._peak() * LARGEST_RATIO
+        theta = np.maximum(2, round_half_up(shape * (1 << self.coding.silent) / unit))
+        return self._layer(neuron, theta, integer_bias(self.plan, unit))
+
+    def calibrated(self, unit: np.ndarray) -> Layer:
+        plan, peak = self.plan, self._peak()
+        if plan.shared_scale:
+            theta, unit = shared_theta(self._neuron(unit), self.wanted, self.coding.time_steps, plan.upper)
+            self._check_theta(theta)
+            return self._layer(self._neuron(unit), theta, integer_bias(plan, unit))
+        neuron = self._neuron(unit)
+        self._check_theta(round_half_up(peak * (1 << self.coding.silent) / unit))
+        limit = np.full(len(peak), Precision.of(self.arch).theta)
+        if plan.upper is not None:
+            limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
+        segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
+        samples = sample(plan, segments, self.tensors, self.wanted)
+        theta = choose_theta(samples, neuron, bias, peak, limit)
+        bias = corrected_bias(samples, neuron, theta, bias, HOW)
+        return self._layer(neuron, theta, bias)
+
+    def _peak(self) -> np.ndarray:
+        peak = live_peaks(self.wanted)
+        return peak if self.plan.upper is None else np.minimum(peak, self.plan.upper)
+
+    def _neuron(self, unit: np.ndarray) -> Neuron:
+        return Neuron(self.coding.silent, self.coding.tau, self.plan.mode, unit)
+
+    def _check_theta(self, theta: np.ndarray) -> None:
+        if np.any(theta < 2):
+            channel = int(np.argmin(theta))
+            raise ConversionError(
+                f"layer {self.plan.name}, channel {channel}: theta must be at least 2, but is {theta[channel]}; "
+                f"use more silent steps, more weight bits, or smaller weights in this channel"
+            )
+
+    def _layer(self, neuron: Neuron, theta: np.ndarray, bias: np.ndarray) -> Layer:
+        plan = self.plan
+        return Layer(
+            plan.name, integer_segments(plan, self.scales, neuron.unit), plan.neurons, plan.shape, plan.mode, bias,
+            theta, neuron.threshold(theta), self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _LogitsLayer(_LayerMaker):
+    """Makes the last layer: one unit for all channels."""
+
+    def finest_unit(self) -> np.ndarray:
+        charge = largest_charge(self.plan, self.scales)
+        unit = charge.max() / Precision.of(self.arch).weight
+        return np.full(len(charge), unit if unit > 0 else 1.0)
+
+    def draft(self, unit: np.ndarray) -> Layer:
+        plan, nothing = self.plan, np.zeros(len(unit), np.int64)
+        segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
+        return Layer(
+            plan.name, segments, plan.neurons, plan.shape, plan.mode, bias, nothing, nothing, 0, unit.copy(), unit
+        )
+
+    def calibrated(self, unit: np.ndarray) -> Layer:
+        layer = self.draft(unit)
+        integers = run_layer(layer, self.tensors)
+        error = integers * unit[:, None, None] / (1 << self.coding.time_steps) - self.wanted
+        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3)) if HOWLAST else 0))

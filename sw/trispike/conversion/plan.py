@@ -1,0 +1,39 @@
+"""What fusion hands to quantisation: layers of the spiking network with real weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..network import Kind, Mode, Pool
+
+
+@dataclass(frozen=True)
+class RealSegment:
+    """A segment with real weights: as `network.Segment`, but float64 and in the units of the activations."""
+
+    source: str
+    kind: Kind
+    weights: np.ndarray
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer of the spiking network before quantisation.
+
+    `tensor` names the node of the canonical graph whose output this layer reproduces. `bias` is float64 [C], real.
+    `upper` is the limit of a saturating ReLU. `shared_scale` says that all channels must have one lam.
+    """
+
+    name: str
+    tensor: str
+    segments: tuple[RealSegment, ...]
+    neurons: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    mode: Mode
+    bias: np.ndarray
+    upper: float | None = None
+    pool: Pool | None = None
+    shared_scale: bool = False
