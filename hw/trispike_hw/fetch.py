@@ -193,7 +193,12 @@ class Fetch(wiring.Component):
 
         mask = Signal(columns)
         for bit in range(columns):
-            m.d.comb += mask[bit].eq(~arrived.skip & (arrived.low <= bit) & (arrived.high >= bit))
+            inside = ~arrived.skip
+            if bit < columns - 1:  # no first bit lies above the uppermost, no last bit below bit 0
+                inside &= arrived.low <= bit
+            if bit > 0:
+                inside &= arrived.high >= bit
+            m.d.comb += mask[bit].eq(inside)
 
         m.submodules.queue = queue = fifo.SyncFIFO(width=lane_word(arch).size, depth=QUEUE_DEPTH)
         entry = Signal(lane_word(arch))
