@@ -28,8 +28,8 @@ class Plan:
 def fuse(graph: Graph) -> Plan:
     """The layers that compute `graph`, which must be canonical.
 
-    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; an average pooling becomes a
-    lane-wise layer; other max poolings become layers that copy trains. The last layer gives logits.
+    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; an average pooling
+    becomes a lane-wise layer; other max poolings become layers that copy trains. The last layer gives logits.
 
     Raises:
         ConversionError: if a node cannot be a layer, naming it and the way out.
@@ -70,10 +70,9 @@ class _Fusion:
         source = self.layer_of[node.inputs[0]]
         match node:
             case Conv():
-                segment = RealSegment(
-                    source, Kind.BROADCAST, node.weights.astype(np.float64), node.stride, node.padding[:2], node.dilation
-                )
-                self._finish(node, [segment], node.bias.astype(np.float64), Mode.SIGNED)
+                weights, bias = node.weights.astype(np.float64), node.bias.astype(np.float64)
+                segment = RealSegment(source, Kind.BROADCAST, weights, node.stride, node.padding[:2], node.dilation)
+                self._finish(node, [segment], bias, Mode.SIGNED)
             case AveragePool():
                 mode = Mode.RELU if source in self.non_negative else Mode.SIGNED
                 self._finish(node, [self._average(node, source)], np.zeros(node.shape[0]), mode)
@@ -93,10 +92,9 @@ class _Fusion:
             mode, upper = Mode.RELU, follower.upper
             absorbed.append(follower)
             follower = sole_consumer(self.graph.nodes, follower.name)
-        if isinstance(follower, MaxPool) and follower.kernel == follower.stride and not any(follower.padding):
-            if _fits(follower, node.shape):
-                pool = Pool(follower.kernel, follower.stride)
-                absorbed.append(follower)
+        if isinstance(follower, MaxPool) and _is_absorbable(follower, node.shape):
+            pool = Pool(follower.kernel, follower.stride)
+            absorbed.append(follower)
         last = absorbed[-1]
         self._add(
             LayerPlan(node.name, last.name, tuple(segments), node.shape, last.shape, mode, bias, upper, pool), absorbed
@@ -120,19 +118,20 @@ class _Fusion:
 
     def _copy_pool(self, node: MaxPool, source: str) -> None:
         """Max pooling as a layer of its own: neurons copy the trains, zeros stand for the padding."""
-        channels, *size = source_shape(self.graph, node)
+        source_size = source_shape(self.graph, node)
+        channels = source_size[0]
         reach = [
             (count - 1) * stride + kernel
             for count, stride, kernel in zip(node.shape[1:], node.stride, node.kernel, strict=True)
         ]
-        padded = any(node.padding) or not _fits(node, (channels, *size))
+        padded = any(node.padding) or not _fits(node, source_size)
         if padded and source not in self.non_negative:
             raise ConversionError(
                 f"node {node.name}: a max pooling with padding {node.padding} needs an input that is never negative; "
                 f"put a ReLU before it or remove the padding"
             )
         rows, columns = (
-            max(length, needed) if padded else length for length, needed in zip(size, reach, strict=True)
+            max(length, needed) if padded else length for length, needed in zip(source_size[1:], reach, strict=True)
         )
         one = RealSegment(source, Kind.LANEWISE, np.ones((channels, 1, 1)), padding=node.padding[:2])
         plan = LayerPlan(
@@ -147,6 +146,11 @@ class _Fusion:
         sources_positive = all(segment.source in self.non_negative for segment in plan.segments)
         if plan.mode is Mode.RELU or (plan.mode is Mode.PASS and sources_positive):
             self.non_negative.add(plan.name)
+
+
+def _is_absorbable(pool: MaxPool, source: tuple[int, int, int]) -> bool:
+    """Whether the layer before `pool` can pool its own trains: windows neither overlap nor leave the map."""
+    return pool.kernel == pool.stride and not any(pool.padding) and _fits(pool, source)
 
 
 def _fits(pool: MaxPool | AveragePool, source: tuple[int, int, int]) -> bool:

@@ -5,30 +5,30 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
 from ..network import Layer, Mode, Segment
-from .bias_correction import corrected_bias
+from .bias_correction import corrected_bias, logits_correction
 from .plan import LayerPlan
 from .quantise import Demand, Precision, demands, integer_bias, integer_segments, largest_charge, round_half_up
 from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
-_COARSEST = 8  #: how many times coarser than the widest weights a layer may become before it is refused
-_MARGIN = 1.01
-_THETA_WITHOUT_WEIGHTS = 256
-HOW = "mse"
-HOWLAST = True
+_COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
+_MARGIN = 1.01  #: coarser than the excess demands, because weights round upward too
+_THETA_WITHOUT_WEIGHTS = 256  #: of a channel whose weights are all zero: only its bias is left
 
 
 @dataclass(frozen=True)
 class Coding:
-    """What all layers share: T, s and tau."""
+    """What all layers share: T, s, tau, and whether biases are corrected for the mean rounding error."""
 
     time_steps: int
     silent: int
     tau: float
+    correct_bias: bool
 
 
 def build_layer(
@@ -96,7 +96,7 @@ class _LayerMaker:
         raise NotImplementedError
 
     def draft(self, unit: np.ndarray) -> Layer:
-        """The layer with units `unit` or coarser ones, not yet calibrated but as wide as it will be at most, nearly."""
+        """The layer with units `unit` before calibration, about as wide as it will be after it."""
         raise NotImplementedError
 
     def calibrated(self, unit: np.ndarray) -> Layer:
@@ -124,9 +124,9 @@ class _LayerMaker:
     def _refuse(self, asked: tuple[Demand, ...], channel: int) -> NoReturn:
         worst = max(asked, key=lambda demand: demand.excess[channel])
         raise ConversionError(
-            f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the hardware "
-            f"has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent steps, or "
-            f"{worst.remedy}"
+            f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the "
+            f"hardware has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent "
+            f"steps, or {worst.remedy}"
         )
 
 
@@ -141,9 +141,9 @@ class _FiringLayer(_LayerMaker):
         return np.maximum(unit, whole * LARGEST_RATIO / precision.theta)
 
     def draft(self, unit: np.ndarray) -> Layer:
-        neuron, shape = self._neuron(unit), self._peak() * LARGEST_RATIO
-        theta = np.maximum(2, round_half_up(shape * (1 << self.coding.silent) / unit))
-        return self._layer(neuron, theta, integer_bias(self.plan, unit))
+        whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
+        theta = np.maximum(2, round_half_up(whole / unit))
+        return self._layer(self._neuron(unit), theta, integer_bias(self.plan, unit))
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         plan, peak = self.plan, self._peak()
@@ -159,7 +159,8 @@ class _FiringLayer(_LayerMaker):
         segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
-        bias = corrected_bias(samples, neuron, theta, bias, HOW)
+        if self.coding.correct_bias:
+            bias = corrected_bias(samples, neuron, theta, bias)
         return self._layer(neuron, theta, bias)
 
     def _peak(self) -> np.ndarray:
@@ -203,6 +204,8 @@ class _LogitsLayer(_LayerMaker):
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         layer = self.draft(unit)
+        if not self.coding.correct_bias:
+            return layer
         integers = run_layer(layer, self.tensors)
-        error = integers * unit[:, None, None] / (1 << self.coding.time_steps) - self.wanted
-        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3)) if HOWLAST else 0))
+        decoded = integers * unit[:, None, None] / (1 << self.coding.time_steps)
+        return replace(layer, bias=integer_bias(self.plan, unit, logits_correction(decoded, self.wanted)))

@@ -1,9 +1,10 @@
-"""Integers of a layer: units, weights and biases, and the widths of the hardware that bound them (numerics section 2)."""
+"""Integers of a layer: weights and biases, and the widths of the hardware that bound them (numerics section 2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from ..golden import potential_bound, sum_abs_weights
@@ -49,17 +50,14 @@ def largest_charge(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> np.ndar
     return np.max(peaks, axis=0)
 
 
-def integer_segments(
-    plan: LayerPlan, scales: Mapping[str, np.ndarray], unit: np.ndarray
-) -> tuple[Segment, ...]:
+def integer_segments(plan: LayerPlan, scales: Mapping[str, np.ndarray], unit: np.ndarray) -> tuple[Segment, ...]:
     """The segments of `plan` with weights round(w_real * lam / u), `unit` u > 0 being [C]."""
     return tuple(
         Segment(
             segment.source,
             segment.kind,
             round_half_up(
-                scaled_weights(segment, scales[segment.source])
-                / unit.reshape(-1, *[1] * (segment.weights.ndim - 1))
+                scaled_weights(segment, scales[segment.source]) / unit.reshape(-1, *[1] * (segment.weights.ndim - 1))
             ),
             segment.stride,
             segment.padding,
