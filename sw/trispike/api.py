@@ -12,13 +12,12 @@ import numpy as np
 from trispike_hw.architecture import Architecture, preset
 
 from . import importers
-from .conversion import ConversionReport, convert
+from .conversion import ConversionReport, convert, fewest_time_steps
 from .graph import Graph
 from .lowering import lower
 from .program import Program
 
 DEFAULT_TIME_STEPS = 8
-DEFAULT_SILENT = 1
 DEFAULT_TAU = 2 / 3
 
 
@@ -42,28 +41,36 @@ def compile_with_report(
     *,
     calibration: np.ndarray | None = None,
     time_steps: int = DEFAULT_TIME_STEPS,
-    silent: int = DEFAULT_SILENT,
+    silent: int | None = None,
     tau: float = DEFAULT_TAU,
+    loss: float | None = None,
 ) -> Compilation:
     """Convert a trained network to spikes and place it.
 
     `model` is a `Graph` or what `importers.load` reads: the path of an ONNX file or a `torch.export` program (.pt2), an
     ExportedProgram, or an nn.Module, which needs `calibration`. `arch` is an architecture or the name of a preset.
     `calibration` are images float32 [N, C, H, W] as the network wants them; without them made-up ones are used, and
-    accuracy suffers. `time_steps` is T, 1..16, `silent` is s, 0..T, `tau` is phi / theta, 1/2 <= tau < 1.
+    accuracy suffers. `time_steps` is T, 1..16, `silent` is s, 0..T (without it every layer gets what it needs), `tau` is
+    phi / theta, 1/2 <= tau < 1. With `loss` T is the smallest one with which the first choice differs from the float
+    network's for at most that share of the calibration images.
 
     Raises:
         ModelError: if the model cannot be read or holds something unsupported.
         ConversionError: if it cannot be turned into spikes exactly.
         PlacementError: if it does not fit `arch`.
-        InputError: if `calibration` does not fit the network.
+        InputError: if `calibration` does not fit the network, or is missing where `loss` needs it.
         ArchitectureError: if there is no such preset.
         ToolError: if the package that reads the model is missing.
     """
     architecture = preset(arch) if isinstance(arch, str) else arch
     example = None if calibration is None else calibration[:1]
     graph = model if isinstance(model, Graph) else importers.load(model, example)
-    network, report = convert(
-        graph, architecture, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau
-    )
+    if loss is None:
+        network, report = convert(
+            graph, architecture, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau
+        )
+    else:
+        network, report = fewest_time_steps(
+            graph, architecture, loss=loss, calibration=calibration, silent=silent, tau=tau
+        )
     return Compilation(lower(network, architecture), report, graph.notes)

@@ -27,16 +27,36 @@ def load_images(path: Path, shape: tuple[int, int, int] | None = None) -> np.nda
     return _checked(_read_x(path), shape, f"x in {path}")
 
 
+def load_labels(path: Path, count: int) -> np.ndarray | None:
+    """The array `labels` of an .npz file, int64 [count], or None if it holds none.
+
+    Raises:
+        InputError: if there is no such file, or the labels are no integers or not as many as images.
+    """
+    labels = _read(path).get("labels")
+    if labels is not None and (labels.dtype.kind not in "ui" or labels.shape != (count,)):
+        raise InputError(
+            f"labels in {path} must be {count} integers, one per image, not {labels.dtype} {list(labels.shape)}"
+        )
+    return None if labels is None else labels.astype(np.int64)
+
+
 def _read_x(path: Path) -> np.ndarray:
+    arrays = _read(path)
+    if "x" in arrays:
+        return arrays["x"]
+    found = ", ".join(arrays) or "nothing"
+    raise InputError(f"input file {path} must hold an array named x, but it holds {found}")
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file by name."""
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             raise InputError(f"input file {path} is a single array; write an .npz file that holds x")
         with content as file:
-            if "x" in file.files:
-                return file["x"]
-            found = ", ".join(file.files) or "nothing"
-            raise InputError(f"input file {path} must hold an array named x, but it holds {found}")
+            return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise InputError(f"there is no input file {path}; give an .npz file that holds x") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .errors import InputError
-from .graph import Add, AveragePool, Conv, Graph, MaxPool, Node, Relu
+from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
 from .network import INPUT
 
 _PATCH_VALUES = 1 << 24  # float32 values of the largest im2col matrix, 64 MiB
@@ -99,6 +99,12 @@ def evaluate(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
             return _average_pool(node, x)
         case Add():
             return inputs[0] + inputs[1]
+        case Affine():
+            return x * node.scale[:, None, None] + node.shift[:, None, None]
+        case Concat():
+            return np.concatenate(inputs, axis=1)
+        case Pad():
+            return np.pad(_pad(x, node.padding), ((0, 0), node.channels, (0, 0), (0, 0)))
         case _:
             raise TypeError(f"there is no evaluation of {type(node).__name__}")
 

@@ -65,6 +65,27 @@ class Add(Node):
 
 
 @dataclass(frozen=True)
+class Affine(Node):
+    """scale * x + shift per channel, float32 [C] each: a batch norm that no convolution before it absorbs."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+@dataclass(frozen=True)
+class Concat(Node):
+    """Its inputs one behind the other along the channels."""
+
+
+@dataclass(frozen=True)
+class Pad(Node):
+    """Zeros around the map, `padding` (top, left, bottom, right), and `channels` of them (before, behind)."""
+
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    channels: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
 class Graph:
     """A float network: nodes in order of computation, one input, one output (the last node).
 

@@ -173,7 +173,7 @@ def test_calibration_of_another_shape(trispike):
     [
         (
             ("--silent", 9),
-            "silent must lie in 0..time_steps = 0..8, not 9; 1 is usual",
+            "silent must lie in 0..time_steps = 0..8, not 9; 1 or 2 is usual",
         ),
         (("--tau", 0.4), "tau must lie in 1/2 <= tau < 1, not 0.4; 2/3 is usual"),
         (("--arch", "no.toml"), "cannot read architecture file no.toml: No such file or directory"),

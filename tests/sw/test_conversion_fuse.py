@@ -81,7 +81,7 @@ def test_max_pooling_as_output_gets_an_identity_behind_it():
     found = plan(GraphBuilder(SHAPE).conv("c").relu("r").max_pool("p", 7, 7))
     assert [(layer.name, layer.mode, layer.shared_scale) for layer in found.layers] == [
         ("c", Mode.RELU, True),
-        ("c_logits", Mode.LOGITS, False),
+        ("p_logits", Mode.LOGITS, False),
     ]
 
 

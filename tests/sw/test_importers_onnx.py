@@ -7,7 +7,7 @@ import pytest
 
 from trispike.errors import ModelError
 from trispike.float_reference import run
-from trispike.graph import Add, AveragePool, Conv, MaxPool, Relu
+from trispike.graph import Add, Affine, AveragePool, Concat, Conv, MaxPool, Pad, Relu
 from trispike.importers import load
 
 onnx = pytest.importorskip("onnx")
@@ -15,8 +15,9 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402  (only behind t
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SUPPORTED = (
-    "Add, AveragePool, BatchNormalization, Clip, Constant, Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, "
-    "LogSoftmax, MatMul, MaxPool, ReduceMean, Relu, Reshape, Softmax, Squeeze, Transpose, Unsqueeze"
+    "Add, AveragePool, BatchNormalization, Clip, Concat, Constant, Conv, Div, Dropout, Flatten, Gemm, "
+    "GlobalAveragePool, GlobalMaxPool, Identity, LogSoftmax, MatMul, MaxPool, Mul, Pad, ReduceMean, Relu, Reshape, "
+    "Slice, Softmax, Squeeze, Sub, Sum, Transpose, Unsqueeze"
 )
 
 
@@ -176,6 +177,66 @@ NETWORKS = {
         ],
         {"w": CONV["w"], "d": _w(3, 1, 3, 3), "f": CONV["f"], "c": CONV["c"]},
     ),
+    "normalized_input": model(
+        [
+            n("Sub", "x,mean", "x0"),
+            n("Div", "x0,spread", "x1"),
+            n("BatchNormalization", "x1,g,h,m,v", "x2"),
+            n("Mul", "x2,factor", "x3"),
+            n("Conv", "x3,w,b", "a"),
+            n("BatchNormalization", "a,g,h,m,v", "c1"),
+            n("Sub", "one,c1", "c2"),
+            n("Relu", "c2", "r"),
+            n("BatchNormalization", "r,g,h,m,v", "c3"),
+            n("Conv", "c3,k", "e"),
+            n("Sum", "e,e,e", "e3"),
+            n("GlobalMaxPool", "e3", "p"),
+            n("Flatten", "p", "q"),
+            n("Gemm", "q,f", "y"),
+        ],
+        BATCH_NORM | {
+            "mean": _w(3, 1, 1), "spread": np.float32([[[1.5]], [[2]], [[0.5]]]), "factor": np.float32(0.3),
+            "w": _w(3, 3, 3, 3), "b": CONV["b"], "one": np.float32([1]), "k": _w(3, 3, 1, 1), "f": _w(3, 4),
+        },
+        shape=("N", 3, 8, 8),
+    ),
+    "padded_shortcut": model(
+        [
+            n("Conv", "x,w", "a", pads=[1, 1, 1, 1]),
+            n("Conv", "a,k", "e", pads=[1, 1, 1, 1], strides=[2, 2]),
+            n("AveragePool", "a", "i", kernel_shape=[1, 1], strides=[2, 2]),
+            n("Pad", "i,sides", "j"),
+            n("Add", "e,j", "s"),
+            n("Slice", "a,zeros,ends,axes,twos", "sl"),
+            n("Concat", "s,sl", "cc", axis=-3),
+            n("Pad", "cc,edges", "p0"),
+            n("MaxPool", "p0", "p1", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 0, 0], ceil_mode=1),
+            n("GlobalAveragePool", "p1", "p"),
+            n("Flatten", "p", "q"),
+            n("Gemm", "q,f", "y"),
+        ],
+        {
+            "w": CONV["w"], "k": _w(6, 3, 3, 3), "sides": np.array([0, 1, 0, 0, 0, 2, 0, 0]), "f": _w(9, 4),
+            "zeros": np.array([0, 0]), "ends": np.array([8, 1 << 40]), "axes": np.array([2, -1]),
+            "twos": np.array([2, 2]), "edges": np.array([0, 0, 1, 0, 0, 0, 0, 1]),
+        },
+    ),
+    "lines": model(
+        [
+            n("Conv", "x,w,b", "a", pads=[2, 1], strides=[2], dilations=[2]),
+            n("BatchNormalization", "a,g,h,m,v", "bn"),
+            n("MaxPool", "bn", "m1", kernel_shape=[3], strides=[2], pads=[1, 1]),
+            n("AveragePool", "m1", "m2", kernel_shape=[2]),
+            n("Pad", "m2,edges", "m3"),
+            n("Conv", "m3,k", "e", auto_pad="SAME_UPPER", group=3),
+            n("Add", "e,m3", "s"),
+            n("Flatten", "s", "q"),
+            n("Gemm", "q,f", "y"),
+        ],
+        BATCH_NORM | {"w": _w(3, 2, 3), "b": CONV["b"], "k": _w(3, 1, 3), "edges": np.array([0, 0, 1, 0, 0, 1]),
+                      "f": _w(3 * 6, 4)},
+        shape=("N", 2, 20),
+    ),
     "vectors": model([n("Gemm", "x,f", "u"), n("Relu", "u", "y")], {"f": _w(6, 4)}, shape=("N", 6)),
     "fixed_batch": model([n("Reshape", "x,s", "q"), n("Gemm", "q,f", "y")],
                          {"s": np.array([3, 128]), "f": _w(128, 4)}, shape=(3, 2, 8, 8)),
@@ -187,8 +248,25 @@ def test_graph_computes_what_onnxruntime_computes(name, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     path = save(tmp_path, NETWORKS[name])
     graph = load(path)
-    x = _rng().standard_normal((3, *(graph.input_shape if name != "vectors" else (6,)))).astype(np.float32)
-    expected = runtime.InferenceSession(str(path)).run(None, {"x": x})[0]
+    x = _rng().standard_normal((3, *graph.input_shape)).astype(np.float32)
+    dims = [dim.dim_value for dim in NETWORKS[name].graph.input[0].type.tensor_type.shape.dim[1:]]
+    options = runtime.SessionOptions()  # as the file says: optimized, zeros padded before a max pooling never win
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    expected = runtime.InferenceSession(str(path), options).run(None, {"x": x.reshape(3, *dims)})[0]
+    np.testing.assert_allclose(run(graph, x), expected, atol=1e-4)
+
+
+def test_channels_last_input_is_turned(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    nodes = [n("Transpose", "x", "t", perm=[0, 3, 1, 2]), n("Conv", "t,w", "a"), n("Flatten", "a", "q"),
+             n("Gemm", "q,f", "y")]  # fmt: skip
+    path = save(tmp_path, model(nodes, {"w": CONV["w"], "f": _w(3 * 6 * 4, 4)}, shape=("N", 8, 6, 2)))
+    graph = load(path)
+    assert graph.input_shape == (2, 8, 6)
+    assert graph.notes == ("input 'x' is (N, H, W, C) in the file; give it as (N, C, H, W)",)
+    x = _rng().standard_normal((3, 2, 8, 6)).astype(np.float32)
+    turned = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    expected = runtime.InferenceSession(str(path)).run(None, {"x": turned})[0]
     np.testing.assert_allclose(run(graph, x), expected, atol=1e-4)
 
 
@@ -219,6 +297,21 @@ def test_residual_and_groups_become_nodes(tmp_path):
     assert [type(node) for node in graph.nodes] == [Conv, Relu, Conv, Add, Relu, Conv]
     assert graph.nodes[2].groups == 3
     assert graph.nodes[3].inputs == ("e", "r")
+
+
+def test_padded_shortcut_becomes_nodes(tmp_path):
+    graph = load(save(tmp_path, NETWORKS["padded_shortcut"]))
+    assert [type(node) for node in graph.nodes[:8]] == [Conv, Conv, AveragePool, Pad, Add, AveragePool, Concat, Pad]
+    assert (graph.nodes[3].channels, graph.nodes[7].padding) == ((1, 2), (1, 0, 0, 1))
+    assert (graph.nodes[5].kernel, graph.nodes[5].stride) == ((1, 1), (2, 2))
+    assert graph.nodes[8].padding == (1, 1, 1, 1) and graph.nodes[8].shape == (9, 3, 3)
+
+
+def test_batch_norms_fold_where_they_can(tmp_path):
+    graph = load(save(tmp_path, NETWORKS["normalized_input"]))
+    kinds = [type(node) for node in graph.nodes]
+    assert kinds == [Affine, Conv, Relu, Affine, Conv, Add, Add, MaxPool, Conv]
+    assert graph.nodes[0].name == "x0" and graph.nodes[3].name == "c3"
 
 
 def test_global_average_and_clip_become_plain_nodes(tmp_path):
@@ -275,27 +368,58 @@ def _value_info(name, shape):
 
 REFUSALS = {
     "operator": (
-        _conv_then(n("Sigmoid", "a", "p"), *HEAD),
-        "node 'p' has the operator Sigmoid, which is not supported; supported ONNX operators are " + SUPPORTED,
+        _conv_then(n("Ceil", "a", "p"), *HEAD),
+        "node 'p' has the operator Ceil, which is not supported; supported ONNX operators are " + SUPPORTED,
+    ),
+    "leaky relu": (
+        _conv_then(n("LeakyRelu", "a", "p"), *HEAD),
+        "node 'p' has the operator LeakyRelu, which is not supported: a neuron computes ReLU, a limited ReLU or the "
+        "identity; train the network with ReLU or ReLU6",
+    ),
+    "gate": (
+        _conv_then(n("GlobalAveragePool", "a", "g1"), n("Mul", "a,g1", "p"), *HEAD),
+        "node 'p' (Mul) multiplies two activations, for which the hardware has no multiplier; "
+        "one of them must be constant",
+    ),
+    "difference": (
+        _conv_then(n("Sub", "a,a", "p"), *HEAD),
+        "node 'p' (Sub) subtracts two activations; one of the two must be constant",
+    ),
+    "division by zero": (
+        _conv_then(n("Div", "a,k", "p"), *HEAD, k=np.zeros(1, np.float32)),
+        "node 'p' (Div) divides by zero; train or export the network again",
+    ),
+    "factor per pixel": (
+        _conv_then(n("Mul", "a,k", "p"), *HEAD, k=np.ones((3, 8, 8), np.float32)),
+        "node 'p' (Mul) multiplies by a constant (3, 8, 8) to (N, 3, 8, 8); "
+        "only one value per channel can be multiplied by",
+    ),
+    "joint of rows": (
+        _conv_then(n("Concat", "a,a", "j", axis=2), n("Flatten", "j", "y")),
+        "node 'j' (Concat) joins (N, 3, 8, 8) along dimension 2; only channels of maps of one size can be joined",
+    ),
+    "joint of constants": (
+        _conv_then(n("Concat", "a,k", "j", axis=1), n("Flatten", "j", "y"), k=np.ones((1, 1, 8, 8), np.float32)),
+        "node 'j' (Concat) joins constants; every one of its inputs must depend on the network input",
+    ),
+    "reflection": (
+        _conv_then(n("Pad", "a,k", "p", mode="reflect"), n("Flatten", "p", "y"), k=np.array([0, 0, 1, 1] * 2)),
+        "node 'p' (Pad) pads in mode reflect; only mode constant is supported",
+    ),
+    "padding with ones": (
+        _conv_then(n("Pad", "a,k,o", "p"), n("Flatten", "p", "y"), k=np.array([0, 0, 1, 1] * 2), o=np.float32(1)),
+        "node 'p' (Pad) pads by [0, 0, 1, 1] and [0, 0, 1, 1] with 1; "
+        "only zeros can be added, to channels, height and width",
+    ),
+    "crop": (
+        _conv_then(n("Slice", "a,s,e,i", "p"), n("Flatten", "p", "y"), s=np.array([1]), e=np.array([7]),
+                   i=np.array([2])),
+        "node 'p' (Slice) takes 1:7:1 of dimension 2 of (N, 3, 8, 8); "
+        "only every k-th row or column of a whole map can be taken",
     ),
     "domain": (
         _conv_then(helper.make_node("Relu", ["a"], ["p"], name="p", domain="com.acme"), *HEAD),
         "node 'p' has the operator com.acme::Relu, which is not supported; supported ONNX operators are " + SUPPORTED,
-    ),
-    "lonely batch norm": (
-        _conv_then(n("Relu", "a", "r"), n("BatchNormalization", "r,g,h,m,v", "p"), *HEAD),
-        "node 'p' (BatchNormalization) follows 'r' (Relu) and cannot be folded; "
-        "it must directly follow a convolution or linear layer",
-    ),
-    "shared batch norm": (
-        _conv_then(n("BatchNormalization", "a,g,h,m,v", "bn"), n("Add", "a,bn", "p"), *HEAD),
-        "node 'bn' (BatchNormalization) cannot be folded into 'a', because other nodes read that layer's output too",
-    ),
-    "batch norm first": (
-        model([n("BatchNormalization", "x,g,h,m,v", "p"), n("Conv", "p,w", "a")], CONV | BATCH_NORM,
-              shape=("N", 3, 8, 8), output="a"),
-        "node 'p' (BatchNormalization) follows the network input and cannot be folded; "
-        "it must directly follow a convolution or linear layer",
     ),
     "negative variance": (
         _conv_then(n("BatchNormalization", "a,g,h,m,bad", "p"), *HEAD, bad=np.array([1, -2, 1], np.float32)),
@@ -314,8 +438,8 @@ REFUSALS = {
         "node 'p' (Clip) clips below -1; only a lower limit of 0 is supported",
     ),
     "rank": (
-        model([n("Relu", "x", "y")], {}, shape=("N", 8, 8), outputs=[_value_info("y", ("N", 8, 8))]),
-        "input 'x' has the shape (?, 8, 8); trispike needs (N, C, H, W) or (N, C)",
+        model([n("Relu", "x", "y")], {}, shape=("N", 2, 4, 8, 8), outputs=[_value_info("y", ("N", 2, 4, 8, 8))]),
+        "input 'x' has the shape (?, 2, 4, 8, 8); trispike needs (N, C, H, W), (N, C, L) or (N, C)",
     ),
     "free size": (
         model([n("Conv", "x,w", "y")], CONV, shape=("N", 2, "H", 8), outputs=[_value_info("y", ("N", 3, "K", 6))]),
@@ -323,9 +447,10 @@ REFUSALS = {
         "so export the network with them",
     ),
     "ceil": (
-        _conv_then(n("MaxPool", "a", "p", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1), n("Flatten", "p", "y")),
-        "node 'p' (MaxPool) rounds its output size up (ceil_mode) on a map of 8 x 8; "
-        "only windows that lie inside the padded map are supported",
+        _conv_then(n("AveragePool", "a", "p", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+                   , n("Flatten", "p", "y")),
+        "node 'p' (AveragePool) rounds its output size up (ceil_mode) on a map of 8 x 8; "
+        "averages are supported over windows that lie inside the padded map",
     ),
     "pool dilation": (
         _conv_then(n("MaxPool", "a", "p", kernel_shape=[2, 2], dilations=[2, 2]), n("Flatten", "p", "y")),

@@ -77,7 +77,29 @@ class Pools(nn.Module):
         return self.fc(x.permute(0, 2, 3, 1).flatten(1))
 
 
-MODULES = [LeNet, Residual, Pools]
+class Branches(nn.Module):
+    """Batch norm before a convolution, joints, a padded shortcut, arithmetic with constants, pooling that rounds up."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(2)
+        self.conv1 = nn.Conv2d(2, 4, 3, padding=1)
+        self.conv2 = nn.Conv2d(4, 8, 3, padding=1, stride=2)
+        self.line = nn.Conv1d(12, 3, 3, padding=2, dilation=2, groups=3)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = self.conv1(self.norm((1 - x) / 0.5 - 0.25))
+        y = self.conv2(functional.relu(x))
+        y = functional.relu(y + functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2)))
+        x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+        x = functional.pad(torch.cat([y, x * 2], 1), (0, 1, 1, 0))
+        x = functional.relu(functional.max_pool2d(x, (5, 1)).squeeze(2))
+        x = functional.avg_pool1d(functional.max_pool1d(self.line(x), 2, 1, padding=1), 2, 2)
+        return self.head(x.flatten(1))
+
+
+MODULES = [LeNet, Residual, Pools, Branches]
 SHAPE = (2, 8, 6)
 
 
@@ -307,14 +329,24 @@ def _overwrites(self, x):
 
 REFUSALS = {
     "operator": (
-        lambda self, x: torch.sigmoid(self.conv(x)),
-        "node 'sigmoid' has the operator aten.sigmoid.default, which is not supported; "
+        lambda self, x: torch.ceil(self.conv(x)),
+        "node 'ceil' has the operator aten.ceil.default, which is not supported; "
         "supported ATen operators are " + SUPPORTED,
     ),
-    "batch norm": (
-        lambda self, x: self.norm(functional.relu(self.conv(x))),
-        "node 'norm' (aten.batch_norm.default) follows 'relu' (Relu) and cannot be folded; "
-        "it must directly follow a convolution or linear layer",
+    "leaky relu": (
+        lambda self, x: functional.leaky_relu(self.conv(x), inplace=True),
+        "node 'leaky_relu_' has the operator aten.leaky_relu_.default, which is not supported: a neuron computes ReLU, "
+        "a limited ReLU or the identity; train the network with ReLU or ReLU6",
+    ),
+    "gate": (
+        lambda self, x: self.conv(x) * self.conv(x).mean([2, 3], keepdim=True),
+        "node 'mul' (aten.mul.Tensor) multiplies two activations, for which the hardware has no multiplier; "
+        "one of them must be constant",
+    ),
+    "crop": (
+        lambda self, x: self.conv(x)[:, :, 1:],
+        "node 'slice_1' (aten.slice.Tensor) takes 1:9223372036854775807:1 of dimension 2 of (N, 3, 8, 6); "
+        "only every k-th row or column of a whole map can be taken",
     ),
     "hard tanh": (
         lambda self, x: functional.hardtanh(self.conv(x)),

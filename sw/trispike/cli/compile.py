@@ -10,14 +10,25 @@ from ..files import load_images
 from . import options
 from .console import say, show_json, show_table
 
+DEFAULT_LOSS = 0.005
+MOST_TIME_STEPS = 16
+
 
 def command(
     model: Annotated[Path, typer.Argument(help="Trained network: .onnx or .pt2.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the image.", metavar="DIR")],
     preset: options.Preset = None,
     arch: options.Arch = None,
-    time_steps: Annotated[int, typer.Option(help="Spikes of a train, T.", min=1, max=16)] = api.DEFAULT_TIME_STEPS,
-    silent: Annotated[int, typer.Option(help="Silent steps, S.", min=0, max=16)] = api.DEFAULT_SILENT,
+    time_steps: Annotated[
+        str, typer.Option(help="Spikes of a train, T, 1..16, or auto: as few as --loss allows.", metavar="T|auto")
+    ] = str(api.DEFAULT_TIME_STEPS),
+    loss: Annotated[
+        float | None,
+        typer.Option(help="Share of the images whose first choice may change, for --time-steps auto.", min=0, max=1),
+    ] = None,
+    silent: Annotated[
+        int | None, typer.Option(help="Silent steps, S (default: what each layer needs).", min=0, max=16)
+    ] = None,
     tau: Annotated[float, typer.Option(help="Threshold per spike, 1/2 <= tau < 1.")] = api.DEFAULT_TAU,
     calibrate: Annotated[
         Path | None, typer.Option(help="Images that show the range of activations.", metavar="X.npz")
@@ -27,9 +38,10 @@ def command(
 ) -> None:
     """Turn a trained network into spikes and place it on an architecture."""
     architecture = options.architecture(preset, arch)
+    steps, allowed = _time_steps(time_steps, loss)
     calibration = None if calibrate is None else load_images(calibrate)
     compilation = api.compile_with_report(
-        model, architecture, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau
+        model, architecture, calibration=calibration, time_steps=steps, silent=silent, tau=tau, loss=allowed
     )
     image.save(compilation.program, output)
     report = compilation.report
@@ -44,6 +56,7 @@ def command(
         (
             layer.name,
             layer.mode,
+            layer.silent or "",
             "x".join(map(str, layer.shape)),
             "" if layer.theta is None else f"{layer.theta[0]}..{layer.theta[1]}",
             "" if layer.clipped is None else f"{100 * layer.clipped:.2f} %",
@@ -53,8 +66,19 @@ def command(
         )
         for layer in report.layers
     ]
-    columns = ("layer", "mode", "output", "theta", "clipped", "SQNR", "spikes per step", "bits of V")
+    columns = ("layer", "mode", "s", "output", "theta", "clipped", "SQNR", "spikes per step", "bits of V")
     show_table(f"{report.network}: T = {report.time_steps}, {report.images} calibration images", columns, rows)
     say(
         f"wrote {output} for architecture {architecture.name}; first choice as in float: {100 * report.agreement:.1f} %"
     )
+
+
+def _time_steps(text: str, loss: float | None) -> tuple[int, float | None]:
+    """T and the loss with which to choose it instead, from the two options."""
+    if text == "auto":
+        return api.DEFAULT_TIME_STEPS, DEFAULT_LOSS if loss is None else loss
+    if loss is not None:
+        raise typer.BadParameter("--loss goes with --time-steps auto; leave one of them out")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_TIME_STEPS:
+        raise typer.BadParameter(f"--time-steps must be 1..{MOST_TIME_STEPS} or auto, not {text}")
+    return int(text), None

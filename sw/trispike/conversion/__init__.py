@@ -2,5 +2,6 @@
 
 from .convert import convert
 from .report import ConversionReport, LayerReport
+from .search import fewest_time_steps
 
-__all__ = ["ConversionReport", "LayerReport", "convert"]
+__all__ = ["ConversionReport", "LayerReport", "convert", "fewest_time_steps"]

@@ -1,8 +1,9 @@
 """Rewrites of a float graph that leave its function as it is and make its patterns few.
 
-After `canonical` every ReLU stands directly behind the node that computes its input (never behind a max pooling), no
-two ReLUs follow one another, a global average and the linear layer at the output are one convolution, and nothing is
-left that the output does not depend on.
+After `canonical` every ReLU stands directly behind the node that computes its input (never behind a max pooling or a
+concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one convolution,
+what works channel by channel does so before a concatenation, a batch norm before a convolution is part of it where
+padding allows, and nothing is left that the output does not depend on.
 """
 
 from collections.abc import Iterable
@@ -11,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ConversionError
-from ..graph import AveragePool, Conv, Graph, MaxPool, Node, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
 from ..network import INPUT
 
-SUPPORTED = (Conv, Relu, MaxPool, AveragePool)
+SUPPORTED = (Conv, Relu, MaxPool, AveragePool, Add, Affine, Concat, Pad)
 
 
 def canonical(graph: Graph) -> Graph:
@@ -26,14 +27,25 @@ def canonical(graph: Graph) -> Graph:
     for node in graph.nodes:
         _check(node)
     nodes = _live(graph.nodes)
-    for rewrite in (_relus_before_max_pools, _without_repeated_relus, _without_average_before_output):
-        nodes = rewrite(nodes)
+    for rewrite in (
+        _without_average_before_output,
+        _channelwise_before_concats,
+        _affines_into_convolutions,
+        _relus_before_max_pools,
+        _without_repeated_relus,
+    ):
+        nodes = _live(rewrite(nodes))
     return replace(graph, nodes=nodes)
+
+
+def consumers(nodes: Iterable[Node], name: str) -> list[Node]:
+    """The nodes that read tensor `name`."""
+    return [node for node in nodes if name in node.inputs]
 
 
 def sole_consumer(nodes: Iterable[Node], name: str) -> Node | None:
     """The node that reads tensor `name`, None if there is none or more than one."""
-    readers = [node for node in nodes if name in node.inputs]
+    readers = consumers(nodes, name)
     return readers[0] if len(readers) == 1 else None
 
 
@@ -50,11 +62,6 @@ def _check(node: Node) -> None:
         )
     if node.name == INPUT:
         raise ConversionError(f"node {node.name}: this name belongs to the network input; rename the node")
-    if isinstance(node, Conv) and node.groups != 1:
-        raise ConversionError(
-            f"node {node.name}: a convolution must have 1 group, not {node.groups}; "
-            f"use an ordinary convolution in its place"
-        )
 
 
 def _live(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -65,6 +72,71 @@ def _live(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
             wanted.update(node.inputs)
             kept.append(node)
     return tuple(reversed(kept))
+
+
+def _channelwise_before_concats(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """What works channel by channel on a concatenation works on each of its inputs: these can then be layers together."""
+    made: dict[str, Node] = {}
+    for node in nodes:
+        joint = made.get(node.inputs[0])
+        if not isinstance(joint, Concat) or not _is_channelwise(node):
+            made[node.name] = node
+            continue
+        parts, first = [], 0
+        for number, name in enumerate(joint.inputs):
+            channels = (
+                made[name].shape[0]
+                if name in made
+                else joint.shape[0] - sum(made[other].shape[0] for other in joint.inputs if other in made)
+            )
+            part = replace(
+                _channels_of(node, slice(first, first + channels)), name=f"{node.name}/{number}", inputs=(name,)
+            )
+            made[part.name] = part
+            parts.append(part.name)
+            first += channels
+        made[node.name] = Concat(node.name, tuple(parts), node.shape)
+    return tuple(made.values())
+
+
+def _is_channelwise(node: Node) -> bool:
+    if isinstance(node, Conv):
+        return node.groups == node.weights.shape[0] and node.weights.shape[1] == 1
+    return isinstance(node, Relu | MaxPool | AveragePool | Affine)
+
+
+def _channels_of(node: Node, channels: slice) -> Node:
+    """The channels `channels` of a node that works channel by channel."""
+    shape = (channels.stop - channels.start, *node.shape[1:])
+    match node:
+        case Conv():
+            weights, bias = node.weights[channels], node.bias[channels]
+            return replace(node, shape=shape, weights=weights, bias=bias, groups=shape[0])
+        case Affine():
+            return replace(node, shape=shape, scale=node.scale[channels], shift=node.shift[channels])
+        case _:
+            return replace(node, shape=shape)
+
+
+def _affines_into_convolutions(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """A batch norm that convolutions alone read becomes part of them, unless their padding would meet its shift."""
+    made: dict[str, Node] = {node.name: node for node in nodes}
+    for affine in nodes:
+        readers = [made[node.name] for node in consumers(nodes, affine.name)]
+        if not isinstance(affine, Affine) or affine is nodes[-1]:
+            continue
+        if all(isinstance(node, Conv) and (not any(node.padding) or not affine.shift.any()) for node in readers):
+            for node in readers:
+                made[node.name] = _after_affine(node, made[affine.name])
+    return tuple(made.values())
+
+
+def _after_affine(conv: Conv, affine: Affine) -> Conv:
+    outputs, per_group = conv.weights.shape[:2]
+    inputs = np.arange(outputs)[:, None] // (outputs // conv.groups) * per_group + np.arange(per_group)
+    shift = np.einsum("oikl,oi->o", conv.weights, affine.shift[inputs])
+    weights = conv.weights * affine.scale[inputs][:, :, None, None]
+    return replace(conv, inputs=affine.inputs, weights=weights, bias=conv.bias + shift)
 
 
 def _relus_before_max_pools(nodes: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -10,7 +10,7 @@ from trispike_hw.architecture import Architecture
 from ..errors import ConversionError
 from ..golden import digits_of, encode
 from ..graph import Graph
-from ..network import INPUT, Mode, Network
+from ..network import INPUT, Layer, Mode, Network
 from .calibration import MAX_IMAGES, Calibration, calibrate
 from .canonical import canonical
 from .fuse import Plan, fuse
@@ -20,6 +20,9 @@ from .report import ConversionReport, LayerReport, layer_report, span, spike_rat
 from .scales import input_scale
 from .spiking import run_layer
 
+MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
+_WORTH = 1.0  #: dB of a layer's SQNR that make one more silent step worth its time
+
 
 def convert(
     graph: Graph,
@@ -27,23 +30,23 @@ def convert(
     *,
     calibration: np.ndarray | None = None,
     time_steps: int = 8,
-    silent: int = 1,
+    silent: int | None = None,
     tau: float = 2 / 3,
     max_images: int = MAX_IMAGES,
     correct_bias: bool = True,
 ) -> tuple[Network, ConversionReport]:
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
-    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
-    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent`
-    is s. `correct_bias` shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
+    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used; without
+    them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is s; without
+    it every layer gets the fewest silent steps beyond which one more gains next to nothing. `correct_bias`
+    shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
 
     Raises:
         ConversionError: if an option is out of range or the network cannot be exact on `arch`.
         InputError: if `calibration` does not suit the network.
     """
-    _check_options(arch, time_steps, silent, tau)
-    coding = Coding(time_steps, silent, tau, correct_bias)
+    codings = _codings(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
     plan = fuse(graph)
     data = calibrate(graph, calibration, time_steps, max_images)
@@ -53,10 +56,10 @@ def convert(
     for index, part in enumerate(plan.layers):
         sources = {segment.source: tensors[segment.source] for segment in part.segments}
         wanted = data.activations[part.tensor]
-        layer = build_layer(part, arch, coding, scales, sources, wanted)
-        scales[layer.name], tensors[layer.name] = layer.scale, run_layer(layer, sources)
+        layer, result, row = _best_layer(part, arch, codings, scales, sources, wanted)
+        scales[layer.name], tensors[layer.name] = layer.scale, result
         layers.append(layer)
-        rows.append(layer_report(layer, tensors[layer.name], wanted, time_steps))
+        rows.append(row)
         _forget(tensors, plan.layers[index + 1 :])
     network = Network(graph.name, time_steps, graph.input_shape, encoded.scale, tuple(layers), tau, _notes(plan))
     report = ConversionReport(
@@ -83,16 +86,47 @@ def _encoded_input(data: Calibration, plan: Plan, time_steps: int) -> _Encoded:
     return _Encoded(scale, digits_of(integers, time_steps), clipped / integers.size)
 
 
-def _check_options(arch: Architecture, time_steps: int, silent: int, tau: float) -> None:
+def _codings(
+    arch: Architecture, time_steps: int, silent: int | None, tau: float, correct_bias: bool
+) -> tuple[Coding, ...]:
+    """The codings that every layer may choose from, the one with the fewest silent steps first."""
     if not 1 <= time_steps <= arch.max_time_steps:
         raise ConversionError(
             f"time_steps must lie in 1..{arch.max_time_steps} on architecture {arch.name}, not {time_steps}; "
             f"choose fewer or an architecture with more max_time_steps"
         )
-    if not 0 <= silent <= time_steps:
-        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 is usual")
+    if silent is not None and not 0 <= silent <= time_steps:
+        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 or 2 is usual")
     if not 0.5 <= tau < 1:
         raise ConversionError(f"tau must lie in 1/2 <= tau < 1, not {tau}; 2/3 is usual")
+    chosen = range(1, min(MOST_SILENT, time_steps) + 1) if silent is None else (silent,)
+    return tuple(Coding(time_steps, steps, tau, correct_bias) for steps in chosen)
+
+
+def _best_layer(
+    part: LayerPlan,
+    arch: Architecture,
+    codings: tuple[Coding, ...],
+    scales: dict[str, np.ndarray],
+    sources: dict[str, np.ndarray],
+    wanted: np.ndarray,
+) -> tuple[Layer, np.ndarray, LayerReport]:
+    """The layer with the first coding that the next one does not better by `_WORTH` dB, its output and its row."""
+    best = None
+    for coding in codings if part.mode in (Mode.RELU, Mode.SIGNED) else codings[:1]:
+        try:
+            layer = build_layer(part, arch, coding, scales, sources, wanted)
+        except ConversionError:
+            if best is None:
+                raise
+            break  # more silent steps need more bits than there are
+        result = run_layer(layer, sources)
+        row = layer_report(layer, result, wanted, coding.time_steps)
+        if best is not None and (row.sqnr_db or 0) < (best[2].sqnr_db or 0) + _WORTH:
+            break
+        best = layer, result, row
+    assert best is not None, "there is at least one coding"
+    return best
 
 
 def _forget(tensors: dict[str, np.ndarray], remaining: Sequence[LayerPlan]) -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import ConversionError
-from ..graph import AveragePool, Conv, Graph, MaxPool, Node, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
 from ..network import INPUT, Kind, Mode, Pool
 from .canonical import sole_consumer, source_shape
 from .plan import LayerPlan, RealSegment
+from .views import Part, View, channelwise, dense, embedded, identity, padded, scaled
+
+LINEAR = (Conv, AveragePool, Affine, Add, Concat, Pad)
 
 
 @dataclass(frozen=True)
@@ -36,56 +39,130 @@ def fuse(graph: Graph) -> Plan:
     """
     work = _Fusion(graph)
     for node in graph.nodes:
-        if node.name not in work.layer_of:
+        if node.name not in work.views:
             work.start(node)
-    layers = work.layers
-    last = layers[-1]
-    if last.shape[1:] != (1, 1):
+    output = graph.nodes[-1]
+    if output.shape[1:] != (1, 1):
         raise ConversionError(
-            f"the output {graph.nodes[-1].name} has shape {last.shape}, but a network must end in one value per class, "
+            f"the output {output.name} has shape {output.shape}, but a network must end in one value per class, "
             f"shape (classes, 1, 1); add a global average or a linear layer"
         )
-    ends_in_relu = isinstance(graph.nodes[-1], Relu)
-    if last.mode is Mode.PASS or last.pool is not None:
-        logits, ends_in_relu = _identity_logits(last), False
-    else:
+    layers, ends_in_relu, upper = work.layers, False, None
+    last = layers[-1] if layers else None
+    answered = last is not None and work.views[output.name] == (Part(last.name, output.shape[0]),)
+    if last is not None and answered and last.mode is not Mode.PASS and last.pool is None:
+        ends_in_relu = isinstance(output, Relu)
+        upper = last.upper if ends_in_relu else None
         logits = replace(layers.pop(), mode=Mode.LOGITS, tensor=last.name, upper=None)
+    else:
+        logits = _identity_logits(output, work.views[output.name])
     shared = _copies(layers, _needs_shared_scale(logits))
     layers = [replace(layer, shared_scale=layer.name in shared) for layer in layers]
-    upper = last.upper if ends_in_relu else None
     return Plan((*layers, logits), ends_in_relu, upper, INPUT in shared)
 
 
 @dataclass
 class _Fusion:
-    """Layers made so far, which layer makes a node's tensor, and which layers' trains are never negative."""
+    """Layers made so far, where the tensors of nodes stand, and which layers' trains are never negative."""
 
     graph: Graph
     layers: list[LayerPlan] = field(default_factory=list)
-    layer_of: dict[str, str] = field(default_factory=lambda: {INPUT: INPUT})
+    views: dict[str, View] = field(default_factory=dict)
     non_negative: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.views[INPUT] = (Part(INPUT, self.graph.input_shape[0]),)
+        self._nodes = {node.name: node for node in self.graph.nodes}
+
     def start(self, node: Node) -> None:
-        """Make the layer that `node` begins."""
-        source = self.layer_of[node.inputs[0]]
+        """Make the layer that `node` begins, if it begins one."""
+        match node:
+            case _ if self._joins(node):
+                pass
+            case Concat():
+                self.views[node.name] = tuple(part for name in node.inputs for part in self.views[name])
+            case Pad():
+                self.views[node.name] = padded(self.views[node.inputs[0]], node.padding[:2], node.channels)
+            case MaxPool():
+                self._copy_pool(node)
+            case Relu():
+                source = self.views[node.inputs[0]]
+                self._finish(node, identity(source), np.zeros(node.shape[0]), Mode.RELU, node.upper)
+            case _:
+                segments, bias = self._linear(node)
+                self._finish(node, segments, bias, self._mode(segments, bias))
+
+    def _joins(self, node: Node) -> bool:
+        """Whether the synapses of `node` belong to the layer of the node behind it, with nothing rounded between."""
+        if not isinstance(node, LINEAR) or (isinstance(node, Pad) and any(node.padding)):
+            return False
+        follower = sole_consumer(self.graph.nodes, node.name)
+        if isinstance(follower, Add | Affine):
+            return True
+        return isinstance(follower, Concat | Pad) and self._joins(follower)
+
+    def _linear(self, node: Node) -> tuple[list[RealSegment], np.ndarray]:
+        """Segments and bias, float64 [C], that compute `node`."""
         match node:
             case Conv():
-                weights, bias = node.weights.astype(np.float64), node.bias.astype(np.float64)
-                segment = RealSegment(source, Kind.BROADCAST, weights, node.stride, node.padding[:2], node.dilation)
-                self._finish(node, [segment], bias, Mode.SIGNED)
+                return self._conv(node), node.bias.astype(np.float64)
             case AveragePool():
-                mode = Mode.RELU if source in self.non_negative else Mode.SIGNED
-                self._finish(node, [self._average(node, source)], np.zeros(node.shape[0]), mode)
-            case Relu():
-                one = RealSegment(source, Kind.LANEWISE, np.ones((node.shape[0], 1, 1)))
-                self._finish(node, [one], np.zeros(node.shape[0]), Mode.RELU, node.upper)
-            case MaxPool():
-                self._copy_pool(node, source)
+                return self._average(node), np.zeros(node.shape[0])
+            case Affine():
+                segments, bias = self._term(node.inputs[0])
+                factor = node.scale.astype(np.float64)
+                return scaled(segments, factor), bias * factor + node.shift
+            case Add():
+                terms = [self._term(name) for name in node.inputs]
+                return [segment for segments, _ in terms for segment in segments], np.sum([b for _, b in terms], axis=0)
+            case Concat():
+                return self._stacked([self._term(name) for name in node.inputs], 0, node.shape[0])
+            case Pad():
+                return self._stacked([self._term(node.inputs[0])], node.channels[0], node.shape[0])
+            case _:
+                raise TypeError(f"{type(node).__name__} is not linear")
+
+    def _term(self, name: str) -> tuple[list[RealSegment], np.ndarray]:
+        """Segments and bias that give tensor `name`: those of its node if that has no layer, else a copy of it."""
+        if name not in self.views:
+            return self._linear(self._nodes[name])
+        view = self.views[name]
+        return identity(view), np.zeros(sum(part.channels for part in view))
+
+    @staticmethod
+    def _stacked(
+        terms: list[tuple[list[RealSegment], np.ndarray]], first: int, channels: int
+    ) -> tuple[list[RealSegment], np.ndarray]:
+        segments, bias = [], np.zeros(channels)
+        for part, part_bias in terms:
+            segments += embedded(part, first, channels)
+            bias[first : first + len(part_bias)] = part_bias
+            first += len(part_bias)
+        return segments, bias
+
+    def _conv(self, node: Conv) -> list[RealSegment]:
+        view, weights = self.views[node.inputs[0]], node.weights.astype(np.float64)
+        outputs, per_group, *kernel = weights.shape
+        if per_group == 1 and node.groups == outputs and outputs > 1:
+            return channelwise(view, weights[:, 0], node.stride, node.padding[:2], node.dilation)
+        share = outputs // node.groups
+        whole = np.zeros((outputs, per_group * node.groups, *kernel))
+        for group in range(node.groups):
+            rows, inputs = (slice(group * size, (group + 1) * size) for size in (share, per_group))
+            whole[rows, inputs] = weights[rows]
+        return dense(view, whole, node.stride, node.padding[:2], node.dilation)
+
+    def _mode(self, segments: list[RealSegment], bias: np.ndarray) -> Mode:
+        """RELU for sums that cannot be negative, so that none becomes so by rounding; SIGNED for others."""
+        positive = all(s.source in self.non_negative and s.weights.min() >= 0 for s in segments) and bias.min() >= 0
+        return Mode.RELU if positive else Mode.SIGNED
 
     def _finish(
         self, node: Node, segments: list[RealSegment], bias: np.ndarray, mode: Mode, upper: float | None = None
     ) -> None:
         """Add the layer that begins with `node`, with the ReLU and the max pooling behind it where they fit."""
+        if not segments:
+            raise ConversionError(f"node {node.name}: it reads zeros only; remove it from the network")
         absorbed, pool = [node], None
         follower = sole_consumer(self.graph.nodes, node.name)
         if isinstance(follower, Relu):
@@ -100,7 +177,7 @@ class _Fusion:
             LayerPlan(node.name, last.name, tuple(segments), node.shape, last.shape, mode, bias, upper, pool), absorbed
         )
 
-    def _average(self, node: AveragePool, source: str) -> RealSegment:
+    def _average(self, node: AveragePool) -> list[RealSegment]:
         shape = source_shape(self.graph, node)
         if any(node.padding) and not node.count_padding:
             raise ConversionError(
@@ -114,35 +191,35 @@ class _Fusion:
             )
         pixels = node.kernel[0] * node.kernel[1]
         weights = np.full((node.shape[0], *node.kernel), 1 / pixels)
-        return RealSegment(source, Kind.LANEWISE, weights, node.stride, node.padding[:2])
+        return channelwise(self.views[node.inputs[0]], weights, node.stride, node.padding[:2], splits=True)
 
-    def _copy_pool(self, node: MaxPool, source: str) -> None:
+    def _copy_pool(self, node: MaxPool) -> None:
         """Max pooling as a layer of its own: neurons copy the trains, zeros stand for the padding."""
-        source_size = source_shape(self.graph, node)
-        channels = source_size[0]
+        view = self.views[node.inputs[0]]
+        channels, *size = source_shape(self.graph, node)
         reach = [
             (count - 1) * stride + kernel
             for count, stride, kernel in zip(node.shape[1:], node.stride, node.kernel, strict=True)
         ]
-        padded = any(node.padding) or not _fits(node, source_size)
-        if padded and source not in self.non_negative:
+        with_zeros = any(node.padding) or not _fits(node, (channels, *size))
+        if with_zeros and not all(part.source in {None, *self.non_negative} for part in view):
             raise ConversionError(
                 f"node {node.name}: a max pooling with padding {node.padding} needs an input that is never negative; "
                 f"put a ReLU before it or remove the padding"
             )
         rows, columns = (
-            max(length, needed) if padded else length for length, needed in zip(source_size[1:], reach, strict=True)
+            max(length, needed) if with_zeros else length for length, needed in zip(size, reach, strict=True)
         )
-        one = RealSegment(source, Kind.LANEWISE, np.ones((channels, 1, 1)), padding=node.padding[:2])
+        copied = channelwise(view, np.ones((channels, 1, 1)), padding=node.padding[:2])
         plan = LayerPlan(
-            node.name, node.name, (one,), (channels, rows, columns), node.shape, Mode.PASS, np.zeros(channels),
+            node.name, node.name, tuple(copied), (channels, rows, columns), node.shape, Mode.PASS, np.zeros(channels),
             pool=Pool(node.kernel, node.stride),
         )  # fmt: skip
         self._add(plan, [node])
 
     def _add(self, plan: LayerPlan, absorbed: list[Node]) -> None:
         self.layers.append(plan)
-        self.layer_of.update({node.name: plan.name for node in absorbed})
+        self.views.update({node.name: (Part(plan.name, plan.shape[0]),) for node in absorbed})
         sources_positive = all(segment.source in self.non_negative for segment in plan.segments)
         if plan.mode is Mode.RELU or (plan.mode is Mode.PASS and sources_positive):
             self.non_negative.add(plan.name)
@@ -164,24 +241,23 @@ def _fits(pool: MaxPool | AveragePool, source: tuple[int, int, int]) -> bool:
     )
 
 
-def _identity_logits(last: LayerPlan) -> LayerPlan:
-    """A last layer that hands on the values of `last`."""
-    one = RealSegment(last.name, Kind.LANEWISE, np.ones((last.shape[0], 1, 1)))
+def _identity_logits(output: Node, view: View) -> LayerPlan:
+    """A last layer that hands on the values of `output`."""
     return LayerPlan(
-        f"{last.name}_logits", last.tensor, (one,), last.shape, last.shape, Mode.LOGITS, np.zeros(last.shape[0])
-    )
+        f"{output.name}_logits", output.name, tuple(identity(view)), output.shape, output.shape, Mode.LOGITS,
+        np.zeros(output.shape[0]),
+    )  # fmt: skip
 
 
-def _needs_shared_scale(logits: LayerPlan) -> str | None:
-    """The source that must have one lam: one unit for all logits leaves lane-wise weights no freedom."""
-    lanewise = [segment.source for segment in logits.segments if segment.kind is Kind.LANEWISE]
-    return lanewise[0] if lanewise else None
+def _needs_shared_scale(logits: LayerPlan) -> set[str]:
+    """The sources that must have one lam: one unit for all logits leaves lane-wise weights no freedom."""
+    return {segment.source for segment in logits.segments if segment.splits or segment.kind is Kind.LANEWISE}
 
 
-def _copies(layers: list[LayerPlan], tensor: str | None) -> set[str]:
-    """`tensor` and all tensors that it copies through max pooling: they have the same lam."""
-    names = {tensor} if tensor is not None else set()
+def _copies(layers: list[LayerPlan], tensors: set[str]) -> set[str]:
+    """`tensors` and all tensors that they copy through max pooling: they have the same lam."""
+    names = set(tensors)
     for layer in reversed(layers):
         if layer.name in names and layer.mode is Mode.PASS:
-            names.add(layer.segments[0].source)
+            names.update(segment.source for segment in layer.segments)
     return names

@@ -9,10 +9,19 @@ import numpy as np
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
-from ..network import Layer, Mode, Segment
+from ..network import Kind, Layer, Mode, Segment
 from .bias_correction import corrected_bias, logits_correction
 from .plan import LayerPlan
-from .quantise import Demand, Precision, demands, integer_bias, integer_segments, largest_charge, round_half_up
+from .quantise import (
+    Demand,
+    Precision,
+    demands,
+    exact_unit,
+    finest_unit,
+    integer_bias,
+    integer_segments,
+    round_half_up,
+)
 from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
@@ -68,15 +77,18 @@ def _fitting_unit(make: "_LayerMaker", unit: np.ndarray) -> np.ndarray:
 
 
 def _copying_layer(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> Layer:
-    """A layer of mode PASS: weight 1, the scale of its source."""
-    scale = scales[plan.segments[0].source]
-    nothing = np.zeros(plan.neurons[0], np.int64)
-    segments = tuple(
-        Segment(s.source, s.kind, round_half_up(s.weights), s.stride, s.padding, s.dilation) for s in plan.segments
-    )
+    """A layer of mode PASS: weight 1, the scales of its sources."""
+    nothing, scale = np.zeros(plan.neurons[0], np.int64), np.ones(plan.neurons[0])
+    segments = []
+    for s in plan.segments:
+        weights = round_half_up(s.weights)
+        here = np.arange(len(scale)) if s.kind is Kind.LANEWISE else weights[:, :, 0, 0].argmax(axis=1)
+        copied = weights.reshape(len(scale), -1).any(axis=1)
+        scale[copied] = scales[s.source][here[copied]]
+        segments.append(Segment(s.source, s.kind, weights, s.stride, s.padding, s.dilation))
     return Layer(
-        plan.name, segments, plan.neurons, plan.shape, plan.mode, nothing, nothing, nothing, 0, scale, scale.copy(),
-        plan.pool,
+        plan.name, tuple(segments), plan.neurons, plan.shape, plan.mode, nothing, nothing, nothing, 0, scale,
+        scale.copy(), plan.pool,
     )  # fmt: skip
 
 
@@ -113,7 +125,7 @@ class _LayerMaker:
         excess = np.max([demand.excess for demand in asked], axis=0)
         if np.all(excess <= 1):
             return None
-        coarser = unit * np.maximum(1, excess * _MARGIN)
+        coarser = exact_unit(self.plan, self.scales, unit * np.maximum(1, excess * _MARGIN))
         if layer.mode is Mode.LOGITS:
             coarser = np.full_like(unit, coarser.max())
         beyond = coarser > self.finest_unit() * min(_COARSEST, Precision.of(self.arch).weight)
@@ -135,10 +147,10 @@ class _FiringLayer(_LayerMaker):
     """Makes layers of modes RELU and SIGNED."""
 
     def finest_unit(self) -> np.ndarray:
-        precision = Precision.of(self.arch)
-        charge, whole = largest_charge(self.plan, self.scales), self._peak() * (1 << self.coding.silent)
-        unit = np.where(charge > 0, charge / precision.weight, whole / _THETA_WITHOUT_WEIGHTS)
-        return np.maximum(unit, whole * LARGEST_RATIO / precision.theta)
+        precision, whole = Precision.of(self.arch), self._peak() * (1 << self.coding.silent)
+        unit = finest_unit(self.plan, self.scales, self.arch)
+        unit = np.where(unit > 0, unit, whole / _THETA_WITHOUT_WEIGHTS)
+        return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LARGEST_RATIO / precision.theta))
 
     def draft(self, unit: np.ndarray) -> Layer:
         whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
@@ -156,7 +168,7 @@ class _FiringLayer(_LayerMaker):
         limit = np.full(len(peak), Precision.of(self.arch).theta)
         if plan.upper is not None:
             limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
-        segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
+        segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
         if self.coding.correct_bias:
@@ -181,7 +193,7 @@ class _FiringLayer(_LayerMaker):
     def _layer(self, neuron: Neuron, theta: np.ndarray, bias: np.ndarray) -> Layer:
         plan = self.plan
         return Layer(
-            plan.name, integer_segments(plan, self.scales, neuron.unit), plan.neurons, plan.shape, plan.mode, bias,
+            plan.name, integer_segments(plan, self.scales, neuron.unit, self.arch), plan.neurons, plan.shape, plan.mode, bias,
             theta, neuron.threshold(theta), self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
         )  # fmt: skip
 
@@ -191,13 +203,12 @@ class _LogitsLayer(_LayerMaker):
     """Makes the last layer: one unit for all channels."""
 
     def finest_unit(self) -> np.ndarray:
-        charge = largest_charge(self.plan, self.scales)
-        unit = charge.max() / Precision.of(self.arch).weight
-        return np.full(len(charge), unit if unit > 0 else 1.0)
+        unit = finest_unit(self.plan, self.scales, self.arch)
+        return np.full(len(unit), unit.max() if unit.any() else 1.0)
 
     def draft(self, unit: np.ndarray) -> Layer:
         plan, nothing = self.plan, np.zeros(len(unit), np.int64)
-        segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
+        segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         return Layer(
             plan.name, segments, plan.neurons, plan.shape, plan.mode, bias, nothing, nothing, 0, unit.copy(), unit
         )

@@ -9,7 +9,11 @@ from ..network import Kind, Mode, Pool
 
 @dataclass(frozen=True)
 class RealSegment:
-    """A segment with real weights: as `network.Segment`, but float64 and in the units of the activations."""
+    """A segment with real weights: as `network.Segment`, but float64 and in the units of the activations.
+
+    `splits` says that its weights may be split over several synapses to be more exact than `weight_bits` allow: the
+    identity of a residual addition has to be as exact as the convolution beside it, whose weights are much smaller.
+    """
 
     source: str
     kind: Kind
@@ -17,6 +21,12 @@ class RealSegment:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    splits: bool = False
+
+    @property
+    def machine_segments(self) -> int:
+        """Segments of the machine that it takes at most: one per kernel column where the taps are no neighbours."""
+        return self.weights.shape[-1] if self.kind is Kind.LANEWISE or self.dilation[1] > 1 else 1
 
 
 @dataclass(frozen=True)

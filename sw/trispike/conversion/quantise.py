@@ -12,6 +12,7 @@ from ..network import Layer, Mode, Segment
 from .plan import LayerPlan, RealSegment
 
 _ANSWER_BITS = 32
+_SYNAPSES_OF_IDENTITIES = 4  #: that make ratios of scales exact to a tenth of a percent
 
 
 def round_half_up(x: np.ndarray | float) -> np.ndarray:
@@ -40,31 +41,65 @@ def scaled_weights(segment: RealSegment, scale: np.ndarray) -> np.ndarray:
     return segment.weights * scale[:, None, None]
 
 
-def largest_charge(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Per output channel the largest |w_real * lam|, float64 [C]; zero for a channel without synapses."""
-    channels = plan.neurons[0]
-    peaks = [
-        np.abs(scaled_weights(segment, scales[segment.source])).reshape(channels, -1).max(axis=1)
-        for segment in plan.segments
-    ]
-    return np.max(peaks, axis=0)
-
-
-def integer_segments(plan: LayerPlan, scales: Mapping[str, np.ndarray], unit: np.ndarray) -> tuple[Segment, ...]:
-    """The segments of `plan` with weights round(w_real * lam / u), `unit` u > 0 being [C]."""
-    return tuple(
-        Segment(
-            segment.source,
-            segment.kind,
-            round_half_up(
-                scaled_weights(segment, scales[segment.source]) / unit.reshape(-1, *[1] * (segment.weights.ndim - 1))
-            ),
-            segment.stride,
-            segment.padding,
-            segment.dilation,
-        )
-        for segment in plan.segments
+def charges(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Per segment and output channel the largest |w_real * lam|, float64 [S, C]; zero where there is no synapse."""
+    return np.array(
+        [
+            np.abs(scaled_weights(segment, scales[segment.source])).reshape(plan.neurons[0], -1).max(axis=1)
+            for segment in plan.segments
+        ]
     )
+
+
+def synapses_per_weight(plan: LayerPlan, arch: Architecture) -> np.ndarray:
+    """Over how many synapses a weight of each segment may be split, int64 [S]: as many as `arch` has segments left."""
+    used = sum(segment.machine_segments for segment in plan.segments)
+    splitting = sum(segment.machine_segments for segment in plan.segments if segment.splits)
+    room = max(0, arch.max_segments - used) // splitting if splitting and len(plan.segments) > 1 else 0
+    return np.array([1 + room if segment.splits else 1 for segment in plan.segments])
+
+
+def finest_unit(plan: LayerPlan, scales: Mapping[str, np.ndarray], arch: Architecture) -> np.ndarray:
+    """The smallest u, float64 [C], with which all weights fit; zero for a channel without synapses.
+
+    Weights that are split have the precision of those beside them that are not; with none of those, of a few synapses.
+    """
+    charge, count = charges(plan, scales), synapses_per_weight(plan, arch)
+    if all(segment.splits for segment in plan.segments):
+        count = np.minimum(count, _SYNAPSES_OF_IDENTITIES)
+    return (charge / (count * Precision.of(arch).weight)[:, None]).max(axis=0)
+
+
+def exact_unit(plan: LayerPlan, scales: Mapping[str, np.ndarray], unit: np.ndarray) -> np.ndarray:
+    """Units not below `unit`, [C], with which the largest weight that is split is an integer without rounding."""
+    splitting = [segment.splits for segment in plan.segments]
+    if not any(splitting) or plan.mode is Mode.LOGITS:
+        return unit
+    charge = charges(plan, scales)[splitting].max(axis=0)
+    whole = np.floor(charge / unit * (1 + 1e-12))
+    return np.where(whole >= 1, charge / np.maximum(whole, 1), unit)
+
+
+def integer_segments(
+    plan: LayerPlan, scales: Mapping[str, np.ndarray], unit: np.ndarray, arch: Architecture
+) -> tuple[Segment, ...]:
+    """The segments of `plan` with weights round(w_real * lam / u), `unit` u > 0 being [C].
+
+    Where these do not fit the weights of `arch`, several segments with the same source add up to them.
+    """
+    largest, found = Precision.of(arch).weight, []
+    for segment in plan.segments:
+        charge = scaled_weights(segment, scales[segment.source])
+        rest = round_half_up(charge / unit.reshape(-1, *[1] * (charge.ndim - 1)))
+        while True:
+            weights = np.clip(rest, -largest, largest)
+            found.append(
+                Segment(segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation)
+            )
+            rest = rest - weights
+            if not rest.any():
+                break
+    return tuple(found)
 
 
 def integer_bias(plan: LayerPlan, unit: np.ndarray, correction: np.ndarray | float = 0.0) -> np.ndarray:

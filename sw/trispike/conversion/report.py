@@ -24,6 +24,7 @@ class LayerReport:
 
     name: str
     mode: str
+    silent: int
     neurons: tuple[int, int, int]
     shape: tuple[int, int, int]
     scale: tuple[float, float] | None
@@ -42,12 +43,12 @@ class LayerReport:
 class ConversionReport:
     """A whole conversion.
 
-    `agreement` is the share of calibration images for which the spiking network's first choice is the float network's.
+    `silent` is None where every layer has its own. `agreement` is the share of calibration images for which the spiking network's first choice is the float network's.
     """
 
     network: str
     time_steps: int
-    silent: int
+    silent: int | None
     tau: float
     images: int
     input_scale: tuple[float, float]
@@ -74,7 +75,7 @@ def layer_report(layer: Layer, result: np.ndarray, wanted: np.ndarray, time_step
     bound = potential_bound(total, layer.bias, layer.theta, layer.phi, time_steps, layer.silent, layer.mode)
     peaks = np.max([np.abs(s.weights).reshape(layer.neurons[0], -1).max(axis=1) for s in layer.segments], axis=0)
     return LayerReport(
-        name=layer.name, mode=layer.mode.value, neurons=layer.neurons, shape=layer.shape,
+        name=layer.name, mode=layer.mode.value, silent=layer.silent, neurons=layer.neurons, shape=layer.shape,
         scale=None if logits else span(layer.scale),
         theta=None if logits or copies else _whole_span(layer.theta),
         phi=None if logits or copies else _whole_span(layer.phi),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from ..graph import Add, AveragePool, Conv, Graph, MaxPool, Node, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
 from ..network import INPUT
 from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, real_axes, regroup
 
@@ -38,16 +38,18 @@ class GraphBuilder:
     """A graph under construction.
 
     `source` starts messages, `input_name` and `dims` (batch first, None where not fixed) describe the network input:
-    (N, C, H, W) or (N, C). `call` is the step being read; the walk sets it.
+    (N, C, H, W), (N, C, L) or (N, C), or with `channels_last` (N, H, W, C). `call` is the step being read; the walk sets
+    it.
     """
 
     call: "Call"
 
-    def __init__(self, source: str, input_name: str, dims: tuple[int | None, ...]):
+    def __init__(self, source: str, input_name: str, dims: tuple[int | None, ...], channels_last: bool = False):
         text = ", ".join("?" if size is None else str(size) for size in dims)
-        if len(dims) not in (2, 4):
+        if len(dims) not in (2, 3, 4):
             raise ModelError(
-                f"{source}: input {input_name!r} has the shape ({text}); trispike needs (N, C, H, W) or (N, C)"
+                f"{source}: input {input_name!r} has the shape ({text}); "
+                f"trispike needs (N, C, H, W), (N, C, L) or (N, C)"
             )
         fixed = [size for size in dims[1:] if size is not None and size > 0]
         if len(fixed) != len(dims) - 1:
@@ -55,12 +57,19 @@ class GraphBuilder:
                 f"{source}: input {input_name!r} has the shape ({text}); trispike needs fixed sizes behind the batch, "
                 f"so export the network with them"
             )
-        shape = (fixed[0], fixed[1], fixed[2]) if len(fixed) == 3 else (fixed[0], 1, 1)
-        self.input = Activation(INPUT, shape, real_axes(shape)[: len(fixed)])
         self._source = source
         self._batch = dims[0]
         self._nodes: dict[str, Node] = {}
         self._notes: list[str] = []
+        if channels_last:
+            fixed = [fixed[2], fixed[0], fixed[1]]
+            self._notes.append(f"input {input_name!r} is (N, H, W, C) in the file; give it as (N, C, H, W)")
+        channels, *size = fixed
+        shape = (channels, *(1,) * (2 - len(size)), *size)
+        axes = real_axes(shape)
+        if channels_last:
+            axes = (*axes[1:], axes[0])
+        self.input = Activation(INPUT, shape, (axes[0], axes[2]) if len(fixed) == 2 else axes[: len(fixed)])
 
     def _unique(self, wanted: str) -> str:
         name, count = wanted, 1
@@ -70,13 +79,15 @@ class GraphBuilder:
         return name
 
     def _map(self, x: Activation) -> Activation:
-        if not x.is_map:
+        if not x.is_map and not x.is_line:
             self.call.refuse(f"needs an input (N, C, H, W), but gets (N, {', '.join(map(str, x.dims))})")
         return x
 
-    def _add_map(self, node: Node) -> Activation:
+    def _add_map(self, node: Node, like: Activation) -> Activation:
+        """Add a node; its tensor has as many dimensions as `like`."""
         self._nodes[node.name] = node
-        return Activation(node.name, node.shape, real_axes(node.shape))
+        axes = real_axes(node.shape)
+        return Activation(node.name, node.shape, (axes[CHANNEL], axes[WIDTH]) if like.is_line else axes)
 
     def _map_size(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
         """Height and width behind a window operator."""
@@ -106,7 +117,9 @@ class GraphBuilder:
         """Convolution; `weights` [O, I / groups, KH, KW], `bias` [O] or None."""
         x = self._map(x)
         if weights.ndim != 4:
-            self.call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads two-dimensional convolutions")
+            self.call.refuse(
+                f"has weights of {weights.ndim} dimensions; trispike reads one- and two-dimensional convolutions"
+            )
         outputs, inputs = weights.shape[:2]
         if groups < 1 or inputs * groups != x.shape[CHANNEL] or outputs % groups:
             self.call.refuse(
@@ -118,7 +131,7 @@ class GraphBuilder:
         kernel = (weights.shape[2], weights.shape[3])
         shape = (outputs, *self._map_size(x, kernel, stride, padding, dilation))
         name = self._unique(self.call.name)
-        return self._add_map(Conv(name, (x.node,), shape, weights, bias, stride, padding, dilation, groups))
+        return self._add_map(Conv(name, (x.node,), shape, weights, bias, stride, padding, dilation, groups), x)
 
     def linear(self, x: Activation, weights: np.ndarray, bias: np.ndarray | None) -> Activation:
         """Linear layer, `weights` [O, F]: a convolution whose kernel covers the whole input."""
@@ -146,7 +159,7 @@ class GraphBuilder:
         variance: np.ndarray,
         epsilon: float,
     ) -> Activation:
-        """Batch normalization with fixed statistics, folded into the convolution or linear layer before it."""
+        """Batch normalization with fixed statistics, folded into what makes `x` where that is possible."""
         channels = x.shape[CHANNEL]
         if not x.channels_first or any(v.shape != (channels,) for v in (scale, shift, mean, variance)):
             self.call.refuse(
@@ -160,6 +173,15 @@ class GraphBuilder:
 
     def add_constant(self, x: Activation, value: np.ndarray) -> Activation:
         """Sum with a constant that broadcasts along channels only, folded into the bias of the layer before it."""
+        return self._fold(x, np.ones(x.shape[CHANNEL]), self._per_channel(x, value, "adds", "added"))
+
+    def scale(self, x: Activation, value: np.ndarray) -> Activation:
+        """Product with a constant that broadcasts along channels only, folded into the layer before it."""
+        factor = self._per_channel(x, value, "multiplies by", "multiplied by")
+        return self._fold(x, factor, np.zeros(x.shape[CHANNEL]))
+
+    def _per_channel(self, x: Activation, value: np.ndarray, does: str, done: str) -> np.ndarray:
+        """The constant as one value for each channel."""
         channels = x.shape[CHANNEL]
         dims = (1,) * (1 + len(x.axes) - value.ndim) + value.shape
         groups = ((), *x.axes)
@@ -167,28 +189,27 @@ class GraphBuilder:
             size != 1 and (group != (CHANNEL,) or size != channels) for size, group in zip(dims, groups, strict=True)
         ):
             self.call.refuse(
-                f"adds a constant {value.shape} to (N, {', '.join(map(str, x.dims))}); "
-                f"only one value per channel can be added"
+                f"{does} a constant {value.shape} to (N, {', '.join(map(str, x.dims))}); "
+                f"only one value per channel can be {done}"
             )
-        shift = np.broadcast_to(value.reshape(-1), (channels,))
-        return self._fold(x, np.ones(channels), shift)
+        return np.broadcast_to(value.reshape(-1), (channels,))
 
     def _fold(self, x: Activation, factor: np.ndarray, shift: np.ndarray) -> Activation:
-        """factor * x + shift per channel, as part of the convolution that makes x."""
+        """factor * x + shift per channel, as part of the node that makes x where that is possible."""
         node = self._nodes.get(x.node)
-        if not isinstance(node, Conv):
-            follows = "the network input" if node is None else f"{node.name!r} ({type(node).__name__})"
-            self.call.refuse(
-                f"follows {follows} and cannot be folded; it must directly follow a convolution or linear layer"
+        if isinstance(node, Conv) and x.exclusive:
+            weights = (node.weights * factor[:, None, None, None]).astype(np.float32)
+            self._nodes[node.name] = replace(
+                node, weights=weights, bias=(node.bias * factor + shift).astype(np.float32)
             )
-        if not x.exclusive:
-            self.call.refuse(f"cannot be folded into {node.name!r}, because other nodes read that layer's output too")
-        self._nodes[node.name] = replace(
-            node,
-            weights=(node.weights * factor[:, None, None, None]).astype(np.float32),
-            bias=(node.bias * factor + shift).astype(np.float32),
-        )
-        return x
+            return x
+        if isinstance(node, Affine) and x.exclusive:
+            scale, offset = node.scale * factor, node.shift * factor + shift
+            self._nodes[node.name] = replace(node, scale=scale.astype(np.float32), shift=offset.astype(np.float32))
+            return x
+        name = self._unique(self.call.name)
+        self._nodes[name] = Affine(name, (x.node,), x.shape, factor.astype(np.float32), shift.astype(np.float32))
+        return replace(x, node=name, exclusive=True)
 
     def relu(self, x: Activation, upper: float | None = None) -> Activation:
         """max(x, 0), limited to `upper`."""
@@ -204,35 +225,113 @@ class GraphBuilder:
             self.call.refuse(f"clips below {lower:g}; only a lower limit of 0 is supported")
         return self.relu(x, None if upper >= np.finfo(np.float32).max else upper)
 
-    def _pool_shape(
-        self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool
-    ) -> tuple[int, int, int]:
+    def _pool_shape(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding) -> tuple[int, int, int]:
         size = self._map_size(x, kernel, stride, padding)
         for k in (0, 1):
             if max(padding[k], padding[2 + k]) >= kernel[k]:
                 self.call.refuse("has a padding as large as its window")
-            if ceil and (x.shape[1 + k] + padding[k] + padding[2 + k] - kernel[k]) % stride[k]:
-                self.call.refuse(
-                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]}; "
-                    f"only windows that lie inside the padded map are supported"
-                )
         return x.shape[CHANNEL], *size
 
+    def _completed(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding) -> Padding:
+        """The padding with which rounding the output size up (ceil_mode) changes nothing.
+
+        A last window that would begin behind the map and the padding before it does not exist.
+        """
+        behind = []
+        for k in (0, 1):
+            length, covered = x.shape[1 + k] + padding[k], x.shape[1 + k] + padding[k] + padding[2 + k]
+            count = max(-(-(covered - kernel[k]) // stride[k]) + 1, 1)
+            if (count - 1) * stride[k] >= length:
+                count -= 1
+            behind.append(max(padding[2 + k], (count - 1) * stride[k] + kernel[k] - length))
+        return padding[0], padding[1], behind[0], behind[1]
+
     def max_pool(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool) -> Activation:
-        """Max pooling; `ceil` asks for an output size rounded up, accepted where it makes no difference."""
+        """Max pooling; `ceil` asks for an output size rounded up."""
         x = self._map(x)
-        shape = self._pool_shape(x, kernel, stride, padding, ceil)
-        return self._add_map(MaxPool(self._unique(self.call.name), (x.node,), shape, kernel, stride, padding))
+        if ceil:
+            padding = self._completed(x, kernel, stride, padding)
+        shape = self._pool_shape(x, kernel, stride, padding)
+        return self._add_map(MaxPool(self._unique(self.call.name), (x.node,), shape, kernel, stride, padding), x)
 
     def average_pool(
         self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool, count_padding: bool
     ) -> Activation:
-        """Average pooling; `ceil` as in `max_pool`."""
+        """Average pooling; `ceil` asks for an output size rounded up, accepted where it makes no difference."""
         x = self._map(x)
-        shape = self._pool_shape(x, kernel, stride, padding, ceil)
+        if ceil and self._completed(x, kernel, stride, padding) != padding:
+            completed = self._pool_shape(x, kernel, stride, self._completed(x, kernel, stride, padding))
+            if completed != self._pool_shape(x, kernel, stride, padding):
+                self.call.refuse(
+                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]}; "
+                    f"averages are supported over windows that lie inside the padded map"
+                )
+        shape = self._pool_shape(x, kernel, stride, padding)
+        before = self._nodes.get(x.node)
+        if kernel == (1, 1) and not any(padding) and isinstance(before, AveragePool) and x.exclusive:
+            if before.kernel == (1, 1) and not any(before.padding):  # slices come one dimension at a time
+                steps = (before.stride[0] * stride[0], before.stride[1] * stride[1])
+                return self._add_map(replace(before, shape=shape, stride=steps), x)
         name = self._unique(self.call.name)
         counted = count_padding and padding != NO_PADDING
-        return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted))
+        return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted), x)
+
+    def slice(self, x: Activation, dim: int, start: int, stop: int, step: int) -> Activation:
+        """Every `step`-th row or column of a whole map; the batch is dimension 0."""
+        rank = 1 + len(x.axes)
+        size = ((self._batch or 1), *x.dims)[dim] if -rank <= dim < rank else 0
+        first, last = (value + size if value < 0 else value for value in (start, stop))
+        if first == 0 and last >= size and step == 1:
+            return x
+        dim %= rank
+        if first != 0 or last < size or step < 1 or dim < rank - 2 or not (x.is_map or x.is_line):
+            self.call.refuse(
+                f"takes {start}:{stop}:{step} of dimension {dim} of (N, {', '.join(map(str, x.dims))}); "
+                f"only every k-th row or column of a whole map can be taken"
+            )
+        stride = (1, step) if dim == rank - 1 else (step, 1)
+        return self.average_pool(x, (1, 1), stride, NO_PADDING, ceil=False, count_padding=False)
+
+    def concat(self, xs: tuple[Activation, ...], dim: int) -> Activation:
+        """Concatenation along the channels."""
+        first = xs[0]
+        dim = dim % (1 + len(first.axes))
+        for x in xs:
+            alike = len(x.axes) == len(first.axes) and x.shape[1:] == first.shape[1:]
+            plain = x.is_map or x.is_line or (len(x.axes) == 1 and x.channels_first)
+            if dim != 1 or not alike or not plain:
+                self.call.refuse(
+                    f"joins (N, {', '.join(map(str, x.dims))}) along dimension {dim}; "
+                    f"only channels of maps of one size can be joined"
+                )
+        if len(xs) == 1:
+            return first
+        shape = (sum(x.shape[CHANNEL] for x in xs), *first.shape[1:])
+        name = self._unique(self.call.name)
+        self._nodes[name] = Concat(name, tuple(x.node for x in xs), shape)
+        return Activation(name, shape, (real_axes(shape)[CHANNEL], *first.axes[1:]))
+
+    def pad(self, x: Activation, before: tuple[int, ...], behind: tuple[int, ...], value: float) -> Activation:
+        """Zeros before and behind, for each dimension of the framework's tensor, batch first."""
+        if len(before) != 1 + len(x.axes) or len(behind) != len(before):
+            self.call.refuse(f"pads {len(before)} dimensions of (N, {', '.join(map(str, x.dims))})")
+        if not any(before) and not any(behind):
+            return x
+        x = self._map(x)
+        if value or min(*before, *behind) < 0 or before[0] or behind[0]:
+            self.call.refuse(
+                f"pads by {list(before)} and {list(behind)} with {value:g}; "
+                f"only zeros can be added, to channels, height and width"
+            )
+        if x.is_line:
+            before, behind = (*before[:2], 0, before[2]), (*behind[:2], 0, behind[2])
+        padding, channels = (before[2], before[3], behind[2], behind[3]), (before[1], behind[1])
+        shape = (
+            x.shape[CHANNEL] + sum(channels),
+            x.shape[HEIGHT] + padding[0] + padding[2],
+            x.shape[WIDTH] + padding[1] + padding[3],
+        )
+        return self._add_map(Pad(self._unique(self.call.name), (x.node,), shape, padding, channels), x)
 
     def mean(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
         """Mean over the dimensions `dims` (batch = 0), which must be height, width or both."""

@@ -130,8 +130,10 @@ def _step(onnx: ModuleType, source: str, node: "NodeProto", opset: int) -> Step:
 def _arguments(onnx: ModuleType, source: str, node: "NodeProto", opset: int) -> Iterator[tuple[str, Any]]:
     """Inputs and attributes under the names of the operator's schema, whose defaults stand in for what is missing."""
     schema = onnx.defs.get_schema(node.op_type, opset)
-    for formal, name in zip(schema.inputs, node.input, strict=False):
-        if name:
+    for index, (formal, name) in enumerate(zip(schema.inputs, node.input, strict=False)):
+        if formal.option == onnx.defs.OpSchema.FormalParameterOption.Variadic:
+            yield formal.name, tuple(Reference(other) for other in node.input[index:])
+        elif name:
             yield formal.name, Reference(name)
     given = {attribute.name: attribute for attribute in node.attribute}
     for key in given.keys() | schema.attributes.keys():

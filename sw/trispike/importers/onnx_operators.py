@@ -1,10 +1,12 @@
 """The ONNX operators that are read. A handler translates arguments, by the names of the ONNX operator schemas (inputs
 and attributes alike, whichever an opset uses), into one call of the builder."""
 
+from functools import reduce
+
 import numpy as np
 
 from .builder import GraphBuilder, Padding, Pair, same_padding
-from .registry import Registry
+from .registry import NO_ENLARGING, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
 from .trace import Call
 from .values import HEIGHT, WIDTH, Activation, Constant
 
@@ -18,9 +20,11 @@ def _padding(call: Call, x: Activation, kernel: Pair, stride: Pair, dilation: Pa
         return 0, 0, 0, 0
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         return same_padding((x.shape[HEIGHT], x.shape[WIDTH]), kernel, stride, dilation, mode == "SAME_UPPER")
-    pads = call.ints("pads", (0, 0, 0, 0))
+    pads = call.ints("pads") or (0, 0, 0, 0)
+    if x.is_line and len(pads) == 2:
+        return 0, pads[0], 0, pads[1]
     if len(pads) != 4:
-        call.refuse(f"has {len(pads)} values in pads; trispike reads two-dimensional maps only")
+        call.refuse(f"has {len(pads)} values in pads; trispike reads one- and two-dimensional maps only")
     return pads[0], pads[1], pads[2], pads[3]
 
 
@@ -29,12 +33,15 @@ def _check_dilation(call: Call) -> None:
         call.refuse(f"has dilations {list(call.ints('dilations'))}; pooling is supported without dilation only")
 
 
-@ONNX.operator("Conv", support="two-dimensional; any kernel, stride, dilation, padding (pads or auto_pad) and group")
+@ONNX.operator(
+    "Conv", support="one- and two-dimensional; any kernel, stride, dilation, padding (pads, auto_pad), group"
+)
 def _conv(build: GraphBuilder, call: Call) -> Activation:
     x, weights = call.activation("X"), call.weights("W")
+    weights = weights[:, :, None] if x.is_line and weights.ndim == 3 else weights
     if weights.ndim != 4:
-        call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads two-dimensional convolutions")
-    stride, dilation = call.pair("strides"), call.pair("dilations")
+        call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads one- and two-dimensional convolutions")
+    stride, dilation = call.pair("strides", line=x.is_line), call.pair("dilations", line=x.is_line)
     padding = _padding(call, x, (weights.shape[2], weights.shape[3]), stride, dilation)
     return build.conv(x, weights, call.optional_weights("B"), stride, padding, dilation, int(call.get("group", 1)))
 
@@ -58,7 +65,7 @@ def _matmul(build: GraphBuilder, call: Call) -> Activation:
     return build.linear(call.activation("A"), call.weights("B").T, None)
 
 
-@ONNX.operator("Add", support="sum of two activations of one shape, or of a layer and a constant per channel (bias)")
+@ONNX.operator("Add", support="sum of two activations of one shape, or of an activation and a constant per channel")
 def _add(build: GraphBuilder, call: Call) -> Activation:
     for x, y in (("A", "B"), ("B", "A")):
         if isinstance(call.get(y), Constant):
@@ -66,7 +73,37 @@ def _add(build: GraphBuilder, call: Call) -> Activation:
     return build.add(call.activation("A"), call.activation("B"))
 
 
-@ONNX.operator("BatchNormalization", support="directly behind Conv, Gemm or MatMul, into which it is folded")
+@ONNX.operator("Sum", support="of activations of one shape")
+def _sum(build: GraphBuilder, call: Call) -> Activation:
+    return reduce(build.add, call.activations("data_0"))
+
+
+@ONNX.operator("Sub", support="a constant per channel from an activation, or an activation from it")
+def _sub(build: GraphBuilder, call: Call) -> Activation:
+    if isinstance(call.get("A"), Constant):
+        return build.add_constant(build.scale(call.activation("B"), np.float32([-1])), call.weights("A"))
+    if isinstance(call.get("B"), Constant):
+        return build.add_constant(call.activation("A"), -call.weights("B"))
+    call.refuse("subtracts two activations; one of the two must be constant")
+
+
+@ONNX.operator("Mul", support="by a constant per channel")
+def _mul(build: GraphBuilder, call: Call) -> Activation:
+    for x, y in (("A", "B"), ("B", "A")):
+        if isinstance(call.get(y), Constant):
+            return build.scale(call.activation(x), call.weights(y))
+    call.refuse("multiplies two activations, for which the hardware has no multiplier; one of them must be constant")
+
+
+@ONNX.operator("Div", support="by a constant per channel")
+def _div(build: GraphBuilder, call: Call) -> Activation:
+    divisor = call.weights("B")
+    if not divisor.all():
+        call.refuse("divides by zero; train or export the network again")
+    return build.scale(call.activation("A"), 1 / divisor)
+
+
+@ONNX.operator("BatchNormalization", support="everywhere; folded into the convolutions around it where possible")
 def _batch_normalization(build: GraphBuilder, call: Call) -> Activation:
     if call.get("training_mode", 0):
         call.refuse("is in training mode; export the network for inference")
@@ -89,19 +126,55 @@ def _clip(build: GraphBuilder, call: Call) -> Activation:
     return build.clip(call.activation("input"), call.number("min", -np.inf), call.number("max", np.inf))
 
 
-@ONNX.operator("MaxPool", support="two-dimensional, without dilation; ceil_mode where it changes nothing")
+@ONNX.operator("MaxPool", support="one- and two-dimensional, overlapping, padded, ceil_mode; without dilation")
 def _max_pool(build: GraphBuilder, call: Call) -> Activation:
     _check_dilation(call)
-    x, kernel, stride = call.activation("X"), call.pair("kernel_shape"), call.pair("strides")
+    x = call.activation("X")
+    kernel, stride = call.pair("kernel_shape", line=x.is_line), call.pair("strides", line=x.is_line)
     return build.max_pool(x, kernel, stride, _padding(call, x, kernel, stride), bool(call.get("ceil_mode", 0)))
 
 
-@ONNX.operator("AveragePool", support="two-dimensional, without dilation; ceil_mode where it changes nothing")
+@ONNX.operator(
+    "AveragePool",
+    support="one- and two-dimensional, padding with count_include_pad only; ceil_mode where it changes nothing",
+)
 def _average_pool(build: GraphBuilder, call: Call) -> Activation:
     _check_dilation(call)
-    x, kernel, stride = call.activation("X"), call.pair("kernel_shape"), call.pair("strides")
+    x = call.activation("X")
+    kernel, stride = call.pair("kernel_shape", line=x.is_line), call.pair("strides", line=x.is_line)
     padding, ceil = _padding(call, x, kernel, stride), bool(call.get("ceil_mode", 0))
     return build.average_pool(x, kernel, stride, padding, ceil, bool(call.get("count_include_pad", 0)))
+
+
+@ONNX.operator("GlobalMaxPool", support="everywhere")
+def _global_max_pool(build: GraphBuilder, call: Call) -> Activation:
+    x = call.activation("X")
+    return build.max_pool(x, x.shape[1:], x.shape[1:], (0, 0, 0, 0), ceil=False)
+
+
+@ONNX.operator("Concat", support="of activations along the channels")
+def _concat(build: GraphBuilder, call: Call) -> Activation:
+    return build.concat(call.activations("inputs"), int(call.get("axis", 1)))
+
+
+@ONNX.operator("Pad", support="with zeros: around the map (also as a part of what follows) and along the channels")
+def _pad(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("mode", "constant") != "constant":
+        call.refuse(f"pads in mode {call.get('mode')}; only mode constant is supported")
+    pads = call.ints("pads")
+    if call.get("axes") is not None:
+        call.refuse("names axes; export the network with pads for all dimensions")
+    value = call.number("constant_value", call.number("value", 0.0))
+    return build.pad(call.activation("data"), pads[: len(pads) // 2], pads[len(pads) // 2 :], value)
+
+
+@ONNX.operator("Slice", support="every k-th row or column of a whole map")
+def _slice(build: GraphBuilder, call: Call) -> Activation:
+    x, starts, ends = call.activation("data"), call.ints("starts"), call.ints("ends")
+    axes = call.ints("axes") or tuple(range(len(starts)))
+    for axis, start, end, step in zip(axes, starts, ends, call.ints("steps") or (1,) * len(starts), strict=True):
+        x = build.slice(x, axis, start, end, step)
+    return x
 
 
 @ONNX.operator("GlobalAveragePool", support="everywhere")
@@ -153,3 +226,16 @@ def _constant(build: GraphBuilder, call: Call) -> Constant:
 @ONNX.operator("Softmax", "LogSoftmax", support="as the last operator, left out with a note")
 def _softmax(build: GraphBuilder, call: Call) -> Activation:
     return build.softmax(call.activation("input"), int(call.get("axis", -1)))
+
+
+ONNX.refuse(
+    "LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "Mish", "Softplus", "Softsign", "Sigmoid",
+    "HardSigmoid", "HardSwish", "Tanh", "Erf", "Exp",
+    reason=NO_SUCH_NEURON,
+)  # fmt: skip
+ONNX.refuse("LSTM", "GRU", "RNN", "Attention", reason=NO_STATE)
+ONNX.refuse("ConvTranspose", "Resize", "Upsample", "DepthToSpace", reason=NO_ENLARGING)
+ONNX.refuse(
+    "LRN", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization",
+    reason=NO_STATISTICS,
+)  # fmt: skip

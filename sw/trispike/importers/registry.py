@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from .builder import GraphBuilder
     from .trace import Call
 
+NO_SUCH_NEURON = "a neuron computes ReLU, a limited ReLU or the identity; train the network with ReLU or ReLU6"
+NO_STATE = "the machine keeps nothing from one step of a sequence to the next and multiplies no activations"
+NO_ENLARGING = "maps cannot be enlarged; trispike is for classifiers, whose maps become smaller"
+NO_STATISTICS = "it needs statistics of the image at hand, which spikes do not give; train the network with batch norm"
+
 Handler = Callable[["GraphBuilder", "Call"], Activation | Constant]
 
 
@@ -36,6 +41,7 @@ class Registry:
 
     def __init__(self, framework: str):
         self.framework = framework
+        self.refusals: dict[str, str] = {}  #: why operators that people ask for are not supported, by name
         self._operators: dict[str, Operator] = {}
 
     def operator(self, *names: str, support: str, unread: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:
@@ -49,6 +55,10 @@ class Registry:
             return handler
 
         return register
+
+    def refuse(self, *names: str, reason: str) -> None:
+        """Say why the operators `names` are not supported and what to do instead."""
+        self.refusals.update(dict.fromkeys(names, reason))
 
     def __getitem__(self, name: str) -> Operator:
         return self._operators[name]

@@ -241,6 +241,8 @@ def _value(argument: dict[str, Any]) -> Any:
     match kind:
         case "as_tensor":
             return Reference(_name(value))
+        case "as_tensors":
+            return tuple(Reference(_name(tensor)) for tensor in value)
         case "as_optional_tensor":
             return _value(value)
         case "as_int" | "as_ints" | "as_float" | "as_floats" | "as_bool" | "as_string":

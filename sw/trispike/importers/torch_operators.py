@@ -3,8 +3,8 @@ the names of the ATen schemas, into one call of the builder; operators that work
 
 import numpy as np
 
-from .builder import GraphBuilder, Padding, same_padding
-from .registry import Registry
+from .builder import GraphBuilder, Padding, Pair, same_padding
+from .registry import NO_ENLARGING, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
 from .trace import Call
 from .values import HEIGHT, WIDTH, Activation, Constant
 
@@ -15,22 +15,28 @@ def _both_sides(pair: tuple[int, int]) -> Padding:
     return pair[0], pair[1], pair[0], pair[1]
 
 
-@ATEN.operator("conv2d", "convolution", support="two-dimensional; any kernel, stride, dilation, padding and groups")
+@ATEN.operator(
+    "conv1d", "conv2d", "convolution",
+    support="one- and two-dimensional; any kernel, stride, dilation, padding and groups",
+)  # fmt: skip
 def _conv2d(build: GraphBuilder, call: Call) -> Activation:
     if call.get("transposed", False):
         call.refuse("is transposed; only plain convolutions are supported")
     x, weights = call.activation("input"), call.weights("weight")
-    stride, dilation = call.pair("stride"), call.pair("dilation")
+    weights = weights[:, :, None] if x.is_line and weights.ndim == 3 else weights
+    stride, dilation = call.pair("stride", line=x.is_line), call.pair("dilation", line=x.is_line)
     match call.get("padding", 0):
         case "valid":
             padding = (0, 0, 0, 0)
         case "same":
             if weights.ndim != 4:
-                call.refuse(f"has weights of {weights.ndim} dimensions; trispike reads two-dimensional convolutions")
+                call.refuse(
+                    f"has weights of {weights.ndim} dimensions; trispike reads one- and two-dimensional convolutions"
+                )
             size, kernel = (x.shape[HEIGHT], x.shape[WIDTH]), (weights.shape[2], weights.shape[3])
             padding = same_padding(size, kernel, stride, dilation)
         case _:
-            padding = _both_sides(call.pair("padding", (0, 0)))
+            padding = _both_sides(call.pair("padding", (0, 0), x.is_line))
     return build.conv(x, weights, call.optional_weights("bias"), stride, padding, dilation, call.get("groups", 1))
 
 
@@ -59,7 +65,7 @@ def _matmul(build: GraphBuilder, call: Call) -> Activation:
 @ATEN.operator(
     "batch_norm",
     "_native_batch_norm_legit_no_training",
-    support="with fixed statistics, directly behind a convolution or linear layer, into which it is folded",
+    support="with fixed statistics; folded into the convolutions around it where possible",
 )
 def _batch_norm(build: GraphBuilder, call: Call) -> Activation:
     if call.get("training", False):
@@ -72,7 +78,7 @@ def _batch_norm(build: GraphBuilder, call: Call) -> Activation:
     return build.batch_norm(x, scale, shift, mean, variance, call.number("eps", 1e-5))
 
 
-@ATEN.operator("add", support="sum of two activations of one shape, or of a layer and a constant per channel (bias)")
+@ATEN.operator("add", support="sum of two activations of one shape, or of an activation and a constant per channel")
 def _add(build: GraphBuilder, call: Call) -> Activation:
     if call.get("alpha", 1) != 1:
         call.refuse(f"has alpha {call.get('alpha')}; it must be 1")
@@ -82,6 +88,63 @@ def _add(build: GraphBuilder, call: Call) -> Activation:
     if isinstance(call.get("other"), int | float):
         return build.add_constant(call.activation("self"), np.float32(call.get("other")).reshape(1))
     return build.add(call.activation("self"), call.activation("other"))
+
+
+@ATEN.operator("sub", "rsub", support="a constant per channel from an activation, or (rsub) an activation from it")
+def _sub(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("alpha", 1) != 1:
+        call.refuse(f"has alpha {call.get('alpha')}; it must be 1")
+    x, y = call.get("self"), call.get("other")
+    turned = not isinstance(x, Activation)
+    activation, constant = ("other", "self") if turned else ("self", "other")
+    if isinstance(x, Activation) and isinstance(y, Activation):
+        call.refuse("subtracts two activations; one of the two must be constant")
+    value = _number_or_weights(call, constant)
+    if turned or call.label.startswith("aten.rsub"):
+        return build.add_constant(build.scale(call.activation(activation), np.float32([-1])), value)
+    return build.add_constant(call.activation(activation), -value)
+
+
+@ATEN.operator("mul", support="by a constant per channel")
+def _mul(build: GraphBuilder, call: Call) -> Activation:
+    for x, y in (("self", "other"), ("other", "self")):
+        if not isinstance(call.get(y), Activation):
+            return build.scale(call.activation(x), _number_or_weights(call, y))
+    call.refuse("multiplies two activations, for which the hardware has no multiplier; one of them must be constant")
+
+
+@ATEN.operator("div", support="by a constant per channel")
+def _div(build: GraphBuilder, call: Call) -> Activation:
+    divisor = _number_or_weights(call, "other")
+    if not divisor.all():
+        call.refuse("divides by zero; train or export the network again")
+    return build.scale(call.activation("self"), 1 / divisor)
+
+
+def _number_or_weights(call: Call, key: str) -> np.ndarray:
+    value = call.get(key)
+    return np.float32(value).reshape(1) if isinstance(value, int | float) else call.weights(key)
+
+
+@ATEN.operator("cat", support="of activations along the channels")
+def _cat(build: GraphBuilder, call: Call) -> Activation:
+    return build.concat(call.activations("tensors"), int(call.get("dim", 0)))
+
+
+@ATEN.operator("pad", "constant_pad_nd", support="with zeros: around the map and along the channels")
+def _pad(build: GraphBuilder, call: Call) -> Activation:
+    if call.get("mode", "constant") != "constant":
+        call.refuse(f"pads in mode {call.get('mode')}; only mode constant is supported")
+    x, pads = call.activation("self"), call.ints("pad")
+    rest = (0,) * (1 + len(x.axes) - len(pads) // 2)  # pairs stand for the last dimensions, the last of them first
+    return build.pad(x, rest + pads[-2::-2], rest + pads[::-2], call.number("value", 0.0))
+
+
+@ATEN.operator("slice", support="every k-th row or column of a whole map")
+def _slice(build: GraphBuilder, call: Call) -> Activation:
+    stop = int(call.get("end", np.iinfo(np.int64).max))
+    return build.slice(call.activation("self"), int(call.get("dim", 0)), int(call.get("start", 0)), stop,
+                       int(call.get("step", 1)))  # fmt: skip
 
 
 @ATEN.operator("relu", support="everywhere")
@@ -104,24 +167,33 @@ def _clamp(build: GraphBuilder, call: Call) -> Activation:
     return build.clip(call.activation("self"), call.number("min", -np.inf), call.number("max", np.inf))
 
 
-@ATEN.operator("max_pool2d", "max_pool2d_with_indices", support="without dilation; ceil_mode where it changes nothing")
-def _max_pool2d(build: GraphBuilder, call: Call) -> Activation:
+@ATEN.operator(
+    "max_pool1d", "max_pool2d", "max_pool2d_with_indices", support="overlapping, padded, ceil_mode; without dilation"
+)
+def _max_pool(build: GraphBuilder, call: Call) -> Activation:
     if call.pair("dilation") != (1, 1):
         call.refuse(f"has dilation {list(call.ints('dilation'))}; pooling is supported without dilation only")
-    kernel, padding = call.pair("kernel_size"), _both_sides(call.pair("padding", (0, 0)))
-    return build.max_pool(
-        call.activation("self"), kernel, call.pair("stride", kernel), padding, call.get("ceil_mode", False)
-    )
+    x, (kernel, stride, padding) = call.activation("self"), _window(call)
+    return build.max_pool(x, kernel, stride, padding, call.get("ceil_mode", False))
 
 
-@ATEN.operator("avg_pool2d", support="without divisor_override; ceil_mode where it changes nothing")
-def _avg_pool2d(build: GraphBuilder, call: Call) -> Activation:
+@ATEN.operator(
+    "avg_pool1d", "avg_pool2d",
+    support="padding with count_include_pad only, without divisor_override; ceil_mode where it changes nothing",
+)  # fmt: skip
+def _avg_pool(build: GraphBuilder, call: Call) -> Activation:
     if call.get("divisor_override") is not None:
         call.refuse("has a divisor_override; averages are supported over their own window only")
-    kernel, padding = call.pair("kernel_size"), _both_sides(call.pair("padding", (0, 0)))
-    stride, ceil = call.pair("stride", kernel), call.get("ceil_mode", False)
-    counted = call.get("count_include_pad", True)
-    return build.average_pool(call.activation("self"), kernel, stride, padding, ceil, counted)
+    x, (kernel, stride, padding) = call.activation("self"), _window(call)
+    ceil, counted = call.get("ceil_mode", False), call.get("count_include_pad", True)
+    return build.average_pool(x, kernel, stride, padding, ceil, counted)
+
+
+def _window(call: Call) -> tuple[Pair, Pair, Padding]:
+    """Kernel, stride and padding of a pooling."""
+    line = call.activation("self").is_line
+    kernel = call.pair("kernel_size", line=line)
+    return kernel, call.pair("stride", kernel, line), _both_sides(call.pair("padding", (0, 0), line))
 
 
 @ATEN.operator("adaptive_avg_pool2d", "_adaptive_avg_pool2d", support="output sizes that divide the map's")
@@ -185,3 +257,16 @@ def _identity(build: GraphBuilder, call: Call) -> Activation | Constant:
 )
 def _softmax(build: GraphBuilder, call: Call) -> Activation:
     return build.softmax(call.activation("self"), int(call.get("dim", -1)))
+
+
+ATEN.refuse(
+    "leaky_relu", "prelu", "_prelu_kernel", "threshold", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus",
+    "softsign", "sigmoid", "hardsigmoid", "hardswish", "tanh", "erf", "exp",
+    reason=NO_SUCH_NEURON,
+)  # fmt: skip
+ATEN.refuse("lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention", reason=NO_STATE)
+ATEN.refuse(
+    "conv_transpose2d", "upsample_nearest2d", "upsample_bilinear2d", "pixel_shuffle", "interpolate",
+    reason=NO_ENLARGING,
+)  # fmt: skip
+ATEN.refuse("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", reason=NO_STATISTICS)

@@ -30,7 +30,7 @@ class Step:
     """One operator of the network as its file states it.
 
     `operator` is the registry's key, `label` what messages call it; `arguments` holds inputs and attributes by the
-    framework's own names; `in_place` marks an operator that overwrites its first input.
+    framework's own names, a list of tensors being a tuple of references; `in_place` marks an operator that overwrites its first input.
     """
 
     name: str
@@ -43,8 +43,9 @@ class Step:
     def references(self, unread: tuple[str, ...] = ()) -> Iterator[str]:
         """Names of the tensors that it reads, with repetitions."""
         for key, value in self.arguments.items():
-            if isinstance(value, Reference) and key not in unread:
-                yield value.name
+            if key not in unread:
+                several = value if isinstance(value, tuple) else (value,)
+                yield from (item.name for item in several if isinstance(item, Reference))
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ class Call:
             self.refuse(f"lacks its input {key}")
         return value
 
+    def activations(self, key: str) -> tuple[Activation, ...]:
+        """An argument that is a list of tensors which depend on the network input."""
+        values = self.get(key, ())
+        found = tuple(value for value in values if isinstance(value, Activation))
+        if not found or len(found) != len(values):
+            self.refuse(f"joins constants; every one of its {key} must depend on the network input")
+        return found
+
     def activation(self, key: str) -> Activation:
         """An argument that depends on the network input."""
         value = self.get(key)
@@ -126,12 +135,15 @@ class Call:
         array = np.asarray(value.array if isinstance(value, Constant) else value).reshape(-1)
         return tuple(int(number) for number in array)
 
-    def pair(self, key: str, default: tuple[int, ...] = (1, 1)) -> tuple[int, int]:
-        """An argument for height and width; a single integer stands for both."""
+    def pair(self, key: str, default: tuple[int, ...] = (1, 1), line: bool = False) -> tuple[int, int]:
+        """An argument for height and width; a single integer stands for both.
+
+        With `line` the map is one row, (N, C, L): the argument is for the width, and the height's is that of `default`.
+        """
         values = self.ints(key, default) or default
         if len(values) not in (1, 2):
-            self.refuse(f"has {len(values)} values in {key}; trispike reads two-dimensional maps only")
-        return values[0], values[-1]
+            self.refuse(f"has {len(values)} values in {key}; trispike reads one- and two-dimensional maps only")
+        return default[0] if line else values[0], values[-1]
 
     def number(self, key: str, default: float) -> float:
         """An argument that is a number or a constant tensor of one number."""
@@ -168,6 +180,11 @@ def needed_steps(trace: Trace, registry: Registry) -> list[Step]:
         if tensor not in makers:
             raise ModelError(f"{trace.source}: nothing in the network makes the tensor {tensor!r}; export it again")
         index, step = makers[tensor]
+        if step.operator in registry.refusals:
+            raise ModelError(
+                f"{trace.source}: node {step.name!r} has the operator {step.label}, which is not supported: "
+                f"{registry.refusals[step.operator]}"
+            )
         if step.operator not in registry:
             supported = ", ".join(operator.name for operator in registry.table())
             raise ModelError(
@@ -185,6 +202,20 @@ def needed_steps(trace: Trace, registry: Registry) -> list[Step]:
     return [needed[index] for index in sorted(needed)]
 
 
+def _turned_at_once(trace: Trace, steps: list[Step]) -> bool:
+    """Whether the network input is (N, H, W, C), and all that is done with it is to turn it to (N, C, H, W)."""
+    readers = [step for step in steps if trace.input in step.references()]
+    orders = [step.arguments.get("perm", step.arguments.get("dims")) for step in readers]
+    return bool(orders) and all(isinstance(order, list) and order == [0, 3, 1, 2] for order in orders)
+
+
+def _resolved(value: Any, values: Mapping[str, Activation | Constant]) -> Any:
+    """An argument with the tensors that it refers to in their places."""
+    if isinstance(value, tuple):
+        return tuple(_resolved(item, values) for item in value)
+    return values.get(value.name) if isinstance(value, Reference) else value
+
+
 def build_graph(trace: Trace, registry: Registry) -> Graph:
     """The graph of a network.
 
@@ -194,15 +225,12 @@ def build_graph(trace: Trace, registry: Registry) -> Graph:
     steps = needed_steps(trace, registry)
     uses = Counter(name for step in steps for name in step.references(registry[step.operator].unread))
     uses[trace.output] += 1
-    builder = GraphBuilder(trace.source, trace.input, trace.input_dims)
+    builder = GraphBuilder(trace.source, trace.input, trace.input_dims, channels_last=_turned_at_once(trace, steps))
     values: dict[str, Activation | Constant] = dict(trace.constants)
     values[trace.input] = replace(builder.input, exclusive=uses[trace.input] == 1)
     for step in steps:
         operator = registry[step.operator]
-        arguments = {
-            key: values.get(value.name) if isinstance(value, Reference) else value
-            for key, value in step.arguments.items()
-        }
+        arguments = {key: _resolved(value, values) for key, value in step.arguments.items()}
         output = step.outputs[0]
         call = Call(trace, step, arguments, is_output=output == trace.output and uses[output] == 1)
         if step.in_place and not getattr(next(iter(arguments.values()), None), "exclusive", False):

@@ -48,6 +48,12 @@ class Activation:
         return len(self.axes) == 3 and all(group in ((), (k,)) for k, group in enumerate(self.axes))
 
     @property
+    def is_line(self) -> bool:
+        """True for (N, C, L), which one-dimensional convolutions and pooling need: a map of one row."""
+        whole = len(self.axes) == 2 and self.axes[0] in ((), (CHANNEL,)) and self.axes[1] in ((), (WIDTH,))
+        return whole and self.shape[HEIGHT] == 1
+
+    @property
     def channels_first(self) -> bool:
         """True if the first dimension behind the batch holds the channels and nothing else."""
         return bool(self.axes) and self.axes[0] == real_axes(self.shape)[CHANNEL]
