@@ -1,4 +1,4 @@
-"""Small float networks of the kinds that people have, with random weights: what conversion tests and simulations run."""
+"""Small float networks of the kinds that people have, with random weights, for tests of conversion and simulation."""
 
 from collections.abc import Callable
 
@@ -84,7 +84,9 @@ class Builder:
         channels = sum(self.shapes[source][0] for source in sources)
         return self._add(Concat(self._name("concat"), sources, (channels, *self.shapes[sources[0]][1:])))
 
-    def pad(self, source: str, padding: tuple[int, int, int, int] = (0,) * 4, channels: tuple[int, int] = (0, 0)) -> str:
+    def pad(
+        self, source: str, padding: tuple[int, int, int, int] = (0,) * 4, channels: tuple[int, int] = (0, 0)
+    ) -> str:
         count, rows, columns = self.shapes[source]
         shape = (count + sum(channels), rows + padding[0] + padding[2], columns + padding[1] + padding[3])
         return self._add(Pad(self._name("pad"), (source,), shape, padding, channels))
@@ -172,7 +174,7 @@ def separable() -> Graph:
 
 
 def signed_and_padded() -> Graph:
-    """Convolutions without activation, an explicit padding, a padded sum of a concatenation, averages of signed maps."""
+    """Convolutions without activation, explicit padding, a sum with a concatenation, averages of signed maps."""
     b = Builder((2, 7, 7))
     x = b.conv(b.pad(INPUT, (0, 0, 1, 1)), 4, padding=(1, 1, 0, 0))
     x = b.conv(b.pad(x, (1, 1, 0, 0)), 4, 2, 2, (0,) * 4)

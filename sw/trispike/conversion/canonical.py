@@ -1,9 +1,9 @@
 """Rewrites of a float graph that leave its function as it is and make its patterns few.
 
 After `canonical` every ReLU stands directly behind the node that computes its input (never behind a max pooling or a
-concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one convolution,
-what works channel by channel does so before a concatenation, a batch norm before a convolution is part of it where
-padding allows, and nothing is left that the output does not depend on.
+concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one
+convolution, what works channel by channel does so before a concatenation, a batch norm before a convolution is part of
+it where padding allows, and nothing is left that the output does not depend on.
 """
 
 from collections.abc import Iterable
@@ -80,22 +80,20 @@ def _live(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 
 
 def _channelwise_before_concats(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """What works channel by channel on a concatenation works on each of its inputs: these can then be layers together."""
+    """What works channel by channel on a concatenation works on each of its inputs, whose layers may then hold it."""
     made: dict[str, Node] = {}
     for node in nodes:
         joint = made.get(node.inputs[0])
-        if not isinstance(joint, Concat) or not _is_channelwise(node):
+        if not isinstance(joint, Concat) or not _is_channelwise(node) or INPUT in joint.inputs:
             made[node.name] = node
             continue
         parts, first = [], 0
         for number, name in enumerate(joint.inputs):
-            channels = made[name].shape[0] if name in made else joint.shape[0] - sum(
-                made[other].shape[0] for other in joint.inputs if other in made
-            )
-            part = replace(_channels_of(node, slice(first, first + channels)), name=f"{node.name}/{number}", inputs=(name,))
+            channels = slice(first, first + made[name].shape[0])
+            part = replace(_channels_of(node, channels), name=f"{node.name}/{number}", inputs=(name,))
             made[part.name] = part
             parts.append(part.name)
-            first += channels
+            first = channels.stop
         made[node.name] = Concat(node.name, tuple(parts), node.shape)
     return tuple(made.values())
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
@@ -35,9 +36,9 @@ def convert(
 ) -> tuple[Network, ConversionReport]:
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
-    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used; without
-    them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is s; without
-    it every layer gets the fewest silent steps beyond which one more gains next to nothing.
+    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
+    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is
+    s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing.
 
     Raises:
         ConversionError: if an option is out of range or the network cannot be exact on `arch`.

@@ -31,8 +31,10 @@ class Plan:
 def fuse(graph: Graph) -> Plan:
     """The layers that compute `graph`, which must be canonical.
 
-    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; an average pooling becomes a
-    lane-wise layer; other max poolings become layers that copy trains. The last layer gives logits.
+    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; so does a sum, whose
+    synapses are those of the convolutions that it alone reads and copies of other tensors. An average pooling becomes a
+    lane-wise layer; other max poolings become layers that copy trains; concatenations and padding are no layers at all,
+    but more segments of those that read them. The last layer gives logits.
 
     Raises:
         ConversionError: if a node cannot be a layer, naming it and the way out.
@@ -169,10 +171,9 @@ class _Fusion:
             mode, upper = Mode.RELU, follower.upper
             absorbed.append(follower)
             follower = sole_consumer(self.graph.nodes, follower.name)
-        if isinstance(follower, MaxPool) and follower.kernel == follower.stride and not any(follower.padding):
-            if _fits(follower, node.shape):
-                pool = Pool(follower.kernel, follower.stride)
-                absorbed.append(follower)
+        if isinstance(follower, MaxPool) and _is_apart(follower) and _fits(follower, node.shape):
+            pool = Pool(follower.kernel, follower.stride)
+            absorbed.append(follower)
         last = absorbed[-1]
         self._add(
             LayerPlan(node.name, last.name, tuple(segments), node.shape, last.shape, mode, bias, upper, pool), absorbed
@@ -224,6 +225,11 @@ class _Fusion:
         sources_positive = all(segment.source in self.non_negative for segment in plan.segments)
         if plan.mode is Mode.RELU or (plan.mode is Mode.PASS and sources_positive):
             self.non_negative.add(plan.name)
+
+
+def _is_apart(pool: MaxPool) -> bool:
+    """Whether no neuron belongs to two windows, so that the layer before computes each once."""
+    return pool.kernel == pool.stride and not any(pool.padding)
 
 
 def _fits(pool: MaxPool | AveragePool, source: tuple[int, int, int]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
@@ -27,8 +28,6 @@ from .spiking import run_layer, sample
 _COARSEST = 8  #: how many times coarser than the widest weights a layer may become before it is refused
 _MARGIN = 1.01
 _THETA_WITHOUT_WEIGHTS = 256
-HOW = "mse"
-HOWLAST = True
 
 
 @dataclass(frozen=True)
@@ -136,9 +135,9 @@ class _LayerMaker:
     def _refuse(self, asked: tuple[Demand, ...], channel: int) -> NoReturn:
         worst = max(asked, key=lambda demand: demand.excess[channel])
         raise ConversionError(
-            f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the hardware "
-            f"has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent steps, or "
-            f"{worst.remedy}"
+            f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the "
+            f"hardware has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent "
+            f"steps, or {worst.remedy}"
         )
 
 
@@ -171,7 +170,7 @@ class _FiringLayer(_LayerMaker):
         segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
-        bias = corrected_bias(samples, neuron, theta, bias, HOW)
+        bias = corrected_bias(samples, neuron, theta, bias)
         return self._layer(neuron, theta, bias)
 
     def _peak(self) -> np.ndarray:
@@ -191,9 +190,10 @@ class _FiringLayer(_LayerMaker):
 
     def _layer(self, neuron: Neuron, theta: np.ndarray, bias: np.ndarray) -> Layer:
         plan = self.plan
+        segments = integer_segments(plan, self.scales, neuron.unit, self.arch)
         return Layer(
-            plan.name, integer_segments(plan, self.scales, neuron.unit, self.arch), plan.neurons, plan.shape, plan.mode, bias,
-            theta, neuron.threshold(theta), self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
+            plan.name, segments, plan.neurons, plan.shape, plan.mode, bias, theta, neuron.threshold(theta),
+            self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
         )  # fmt: skip
 
 
@@ -216,4 +216,4 @@ class _LogitsLayer(_LayerMaker):
         layer = self.draft(unit)
         integers = run_layer(layer, self.tensors)
         error = integers * unit[:, None, None] / (1 << self.coding.time_steps) - self.wanted
-        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3)) if HOWLAST else 0))
+        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3))))

@@ -1,9 +1,10 @@
-"""Integers of a layer: units, weights and biases, and the widths of the hardware that bound them (numerics section 2)."""
+"""Integers of a layer: units, weights, biases, and the widths of the hardware that bound them (numerics section 2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from trispike_hw.architecture import Architecture
 
 from ..golden import potential_bound, sum_abs_weights

@@ -14,10 +14,10 @@ from ..network import Layer, Mode
 class LayerReport:
     """One layer on the calibration images.
 
-    Ranges are (smallest, largest) over channels. `clipped` is the share of float activations beyond lam, `sqnr_db` the
-    ratio of signal to error against the float network in dB (None where the error is zero), `spikes` the mean number per
-    output value and step, `mean_error` the mean of decoded minus float in units of the last digit (of u in the last
-    layer). `weight_peak` is the smallest over channels of the largest |w|, `weight_sum` the largest sum of |w|,
+    Ranges are (smallest, largest) over channels. `silent` is s, `clipped` the share of float activations beyond lam,
+    `sqnr_db` the ratio of signal to error against the float network in dB (None where the error is zero), `spikes` the
+    mean number per output value and step, `mean_error` the mean of decoded minus float in units of the last digit (of u
+    in the last layer). `weight_peak` is the smallest over channels of the largest |w|, `weight_sum` the largest sum of |w|,
     `potential_bits` what the proven bound on V needs. Entries that a mode does not have are None.
     """
 
@@ -42,7 +42,8 @@ class LayerReport:
 class ConversionReport:
     """A whole conversion.
 
-    `silent` is None where every layer has its own. `agreement` is the share of calibration images for which the spiking network's first choice is the float network's.
+    `silent` is None where every layer was given its own. `agreement` is the share of calibration images for which the
+    spiking network's first choice is the float network's.
     """
 
     network: str

@@ -75,9 +75,7 @@ def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray
     return np.broadcast_to(best, channels).copy()
 
 
-def choose_theta(
-    samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.ndarray, limit: np.ndarray
-) -> np.ndarray:
+def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Per channel the theta with the least squared error of the decoded `samples`, int64 [C], 2 <= theta <= `limit`.
 
     `bias` are the initial potentials, `peak` > 0 the largest real activation of each channel.

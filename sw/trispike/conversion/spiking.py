@@ -20,7 +20,7 @@ _WINDOWS_PER_IMAGE_SHARE = 4
 def sums(
     segments: Sequence[Segment], tensors: Mapping[str, np.ndarray], neurons: tuple[int, int, int], images: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Synaptic sums [n, T, C, H, W] of the first `images` images, chunk by chunk with the slice of images they are of."""
+    """Synaptic sums [n, T, C, H, W] of the first `images` images, in chunks, each with the slice of images it is of."""
     steps = next(iter(tensors.values())).shape[1]
     pixels = neurons[1] * neurons[2]
     taps = max(int(np.prod(segment.weights.shape[1:])) for segment in segments)
@@ -31,7 +31,7 @@ def sums(
 
 
 def run_layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The output of `layer` for the trains [N, T, C, H, W] of its sources by name: trains, or in mode LOGITS int64 S."""
+    """What `layer` makes of the trains [N, T, C, H, W] of its sources by name: trains, or int64 S in mode LOGITS."""
     images = len(next(iter(tensors.values())))
     parts = []
     for _, z in sums(layer.segments, tensors, layer.neurons, images):
@@ -46,7 +46,7 @@ def run_layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
 def sample(
     plan: LayerPlan, segments: Sequence[Segment], tensors: Mapping[str, np.ndarray], wanted: np.ndarray
 ) -> Samples:
-    """Randomly chosen outputs of a layer, the same in every call: their sums, and of `wanted` [N, C, H, W] the values."""
+    """Randomly chosen outputs of a layer, always the same: their sums, and of `wanted` [N, C, H, W] the values."""
     kernel, stride = (plan.pool.kernel, plan.pool.stride) if plan.pool is not None else ((1, 1), (1, 1))
     rows, columns = plan.shape[1:]
     windows = max(_MIN_WINDOWS, _SAMPLE_NEURONS // (plan.neurons[0] * kernel[0] * kernel[1]))
