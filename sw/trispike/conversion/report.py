@@ -17,7 +17,8 @@ class LayerReport:
     Ranges are (smallest, largest) over channels. `silent` is s, `clipped` the share of float activations beyond lam,
     `sqnr_db` the ratio of signal to error against the float network in dB (None where the error is zero), `spikes` the
     mean number per output value and step, `mean_error` the mean of decoded minus float in units of the last digit (of u
-    in the last layer). `weight_peak` is the smallest over channels of the largest |w|, `weight_sum` the largest sum of |w|,
+    in the last layer). `weight_peak` is the smallest over channels of the largest |w|, `weight_sum` the largest sum of
+    |w|,
     `potential_bits` what the proven bound on V needs. Entries that a mode does not have are None.
     """
 
