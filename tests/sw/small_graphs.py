@@ -1,4 +1,4 @@
-"""Small float networks of the kinds that people have, with random weights: what conversion tests and simulations run."""
+"""Small float networks of the kinds that people have, with random weights, for tests of conversion and simulation."""
 
 from collections.abc import Callable
 
@@ -174,7 +174,7 @@ def separable() -> Graph:
 
 
 def signed_and_padded() -> Graph:
-    """Convolutions without activation, an explicit padding, a padded sum of a concatenation, averages of signed maps."""
+    """Convolutions without activation, explicit padding, a sum with a concatenation, averages of signed maps."""
     b = Builder((2, 7, 7))
     x = b.conv(b.pad(INPUT, (0, 0, 1, 1)), 4, padding=(1, 1, 0, 0))
     x = b.conv(b.pad(x, (1, 1, 0, 0)), 4, 2, 2, (0,) * 4)

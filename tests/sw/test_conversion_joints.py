@@ -1,4 +1,4 @@
-"""Networks with branches: residual sums, concatenations, padding and depthwise convolutions, from float to the machine."""
+"""Networks with branches: sums, concatenations, padding and depthwise convolutions, from float to the machine."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_identity_of_a_sum_is_split_and_exact():
 
 
 def test_projected_shortcut_adds_no_layer():
-    graph, network, _ = converted("projected")
+    _, network, _ = converted("projected")
     assert [layer.name for layer in network.layers] == ["conv0", "conv2", "add5", "conv7", "add11", "conv14"]
     assert [segment.source for segment in network.layers[4].segments] == ["conv7", "add5"]
 

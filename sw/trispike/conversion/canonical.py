@@ -1,9 +1,9 @@
 """Rewrites of a float graph that leave its function as it is and make its patterns few.
 
 After `canonical` every ReLU stands directly behind the node that computes its input (never behind a max pooling or a
-concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one convolution,
-what works channel by channel does so before a concatenation, a batch norm before a convolution is part of it where
-padding allows, and nothing is left that the output does not depend on.
+concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one
+convolution, what works channel by channel does so before a concatenation, a batch norm before a convolution is part of
+it where padding allows, and nothing is left that the output does not depend on.
 """
 
 from collections.abc import Iterable
@@ -54,6 +54,11 @@ def source_shape(graph: Graph, node: Node) -> tuple[int, int, int]:
     return next((other.shape for other in graph.nodes if other.name == node.inputs[0]), graph.input_shape)
 
 
+def is_global(node: AveragePool, source: tuple[int, int, int]) -> bool:
+    """Whether `node` averages over its whole input of shape `source`."""
+    return node.kernel == source[1:] and not any(node.padding) and node.shape[1:] == (1, 1)
+
+
 def _check(node: Node) -> None:
     if not isinstance(node, SUPPORTED):
         names = ", ".join(kind.__name__ for kind in SUPPORTED)
@@ -75,26 +80,20 @@ def _live(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 
 
 def _channelwise_before_concats(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """What works channel by channel on a concatenation works on each of its inputs: these can then be layers together."""
+    """What works channel by channel on a concatenation works on each of its inputs, whose layers may then hold it."""
     made: dict[str, Node] = {}
     for node in nodes:
         joint = made.get(node.inputs[0])
-        if not isinstance(joint, Concat) or not _is_channelwise(node):
+        if not isinstance(joint, Concat) or not _is_channelwise(node) or INPUT in joint.inputs:
             made[node.name] = node
             continue
         parts, first = [], 0
         for number, name in enumerate(joint.inputs):
-            channels = (
-                made[name].shape[0]
-                if name in made
-                else joint.shape[0] - sum(made[other].shape[0] for other in joint.inputs if other in made)
-            )
-            part = replace(
-                _channels_of(node, slice(first, first + channels)), name=f"{node.name}/{number}", inputs=(name,)
-            )
+            channels = slice(first, first + made[name].shape[0])
+            part = replace(_channels_of(node, channels), name=f"{node.name}/{number}", inputs=(name,))
             made[part.name] = part
             parts.append(part.name)
-            first += channels
+            first = channels.stop
         made[node.name] = Concat(node.name, tuple(parts), node.shape)
     return tuple(made.values())
 
@@ -181,7 +180,7 @@ def _without_average_before_output(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         return nodes
     size = average.kernel
     pixels = size[0] * size[1]
-    if any(average.padding) or body[-1].shape[1:] != (1, 1) or _size_of(nodes, body[-2].inputs[0]) != size:
+    if any(average.padding) or body[-1].shape[1:] != (1, 1) or _covers_less(nodes, body[-2], size):
         return nodes
     weights = np.broadcast_to(linear.weights / pixels, (*linear.weights.shape[:2], *size)).copy()
     merged = replace(linear, name=body[-1].name, inputs=body[-2].inputs, shape=body[-1].shape, weights=weights)
@@ -192,9 +191,10 @@ def _is_pointwise(conv: Conv) -> bool:
     return conv.weights.shape[2:] == (1, 1) and conv.stride == (1, 1) and not any(conv.padding)
 
 
-def _size_of(nodes: tuple[Node, ...], tensor: str) -> tuple[int, int] | None:
-    """Rows and columns of the output of a node, None for the network input."""
-    return next((node.shape[1:] for node in nodes if node.name == tensor), None)
+def _covers_less(nodes: tuple[Node, ...], first: Node, size: tuple[int, int]) -> bool:
+    """Whether a window of `size` leaves out pixels of the tensor that `first` reads, or is not known to cover it."""
+    shapes = [node.shape for node in nodes if node.name == first.inputs[0]]
+    return not shapes or shapes[0][1:] != size
 
 
 def _renamed(nodes: tuple[Node, ...], old: str, new: str) -> tuple[Node, ...]:

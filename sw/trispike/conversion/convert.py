@@ -37,9 +37,9 @@ def convert(
 ) -> tuple[Network, ConversionReport]:
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
-    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used; without
-    them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is s; without
-    it every layer gets the fewest silent steps beyond which one more gains next to nothing. `correct_bias`
+    `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
+    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is
+    s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing. `correct_bias`
     shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
 
     Raises:

@@ -31,8 +31,10 @@ class Plan:
 def fuse(graph: Graph) -> Plan:
     """The layers that compute `graph`, which must be canonical.
 
-    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; an average pooling
-    becomes a lane-wise layer; other max poolings become layers that copy trains. The last layer gives logits.
+    A convolution takes the ReLU and the non-overlapping max pooling behind it into its layer; so does a sum, whose
+    synapses are those of the convolutions that it alone reads and copies of other tensors. An average pooling becomes a
+    lane-wise layer; other max poolings become layers that copy trains; concatenations and padding are no layers at all,
+    but more segments of those that read them. The last layer gives logits.
 
     Raises:
         ConversionError: if a node cannot be a layer, naming it and the way out.
@@ -169,7 +171,7 @@ class _Fusion:
             mode, upper = Mode.RELU, follower.upper
             absorbed.append(follower)
             follower = sole_consumer(self.graph.nodes, follower.name)
-        if isinstance(follower, MaxPool) and _is_absorbable(follower, node.shape):
+        if isinstance(follower, MaxPool) and _is_apart(follower) and _fits(follower, node.shape):
             pool = Pool(follower.kernel, follower.stride)
             absorbed.append(follower)
         last = absorbed[-1]
@@ -225,9 +227,9 @@ class _Fusion:
             self.non_negative.add(plan.name)
 
 
-def _is_absorbable(pool: MaxPool, source: tuple[int, int, int]) -> bool:
-    """Whether the layer before `pool` can pool its own trains: windows neither overlap nor leave the map."""
-    return pool.kernel == pool.stride and not any(pool.padding) and _fits(pool, source)
+def _is_apart(pool: MaxPool) -> bool:
+    """Whether no neuron belongs to two windows, so that the layer before computes each once."""
+    return pool.kernel == pool.stride and not any(pool.padding)
 
 
 def _fits(pool: MaxPool | AveragePool, source: tuple[int, int, int]) -> bool:

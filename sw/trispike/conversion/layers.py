@@ -10,7 +10,7 @@ from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
 from ..network import Kind, Layer, Mode, Segment
-from .bias_correction import corrected_bias, logits_correction
+from .bias_correction import corrected_bias
 from .plan import LayerPlan
 from .quantise import (
     Demand,
@@ -25,9 +25,9 @@ from .quantise import (
 from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
-_COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
-_MARGIN = 1.01  #: coarser than the excess demands, because weights round upward too
-_THETA_WITHOUT_WEIGHTS = 256  #: of a channel whose weights are all zero: only its bias is left
+_COARSEST = 8  #: how many times coarser than the widest weights a layer may become before it is refused
+_MARGIN = 1.01
+_THETA_WITHOUT_WEIGHTS = 256
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _LayerMaker:
         raise NotImplementedError
 
     def draft(self, unit: np.ndarray) -> Layer:
-        """The layer with units `unit` before calibration, about as wide as it will be after it."""
+        """The layer with units `unit` or coarser ones, not yet calibrated but as wide as it will be at most, nearly."""
         raise NotImplementedError
 
     def calibrated(self, unit: np.ndarray) -> Layer:
@@ -153,9 +153,9 @@ class _FiringLayer(_LayerMaker):
         return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LARGEST_RATIO / precision.theta))
 
     def draft(self, unit: np.ndarray) -> Layer:
-        whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
-        theta = np.maximum(2, round_half_up(whole / unit))
-        return self._layer(self._neuron(unit), theta, integer_bias(self.plan, unit))
+        neuron, shape = self._neuron(unit), self._peak() * LARGEST_RATIO
+        theta = np.maximum(2, round_half_up(shape * (1 << self.coding.silent) / unit))
+        return self._layer(neuron, theta, integer_bias(self.plan, unit))
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         plan, peak = self.plan, self._peak()
@@ -192,9 +192,10 @@ class _FiringLayer(_LayerMaker):
 
     def _layer(self, neuron: Neuron, theta: np.ndarray, bias: np.ndarray) -> Layer:
         plan = self.plan
+        segments = integer_segments(plan, self.scales, neuron.unit, self.arch)
         return Layer(
-            plan.name, integer_segments(plan, self.scales, neuron.unit, self.arch), plan.neurons, plan.shape, plan.mode, bias,
-            theta, neuron.threshold(theta), self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
+            plan.name, segments, plan.neurons, plan.shape, plan.mode, bias, theta, neuron.threshold(theta),
+            self.coding.silent, neuron.scale(theta), neuron.unit, plan.pool,
         )  # fmt: skip
 
 
@@ -215,8 +216,6 @@ class _LogitsLayer(_LayerMaker):
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         layer = self.draft(unit)
-        if not self.coding.correct_bias:
-            return layer
         integers = run_layer(layer, self.tensors)
-        decoded = integers * unit[:, None, None] / (1 << self.coding.time_steps)
-        return replace(layer, bias=integer_bias(self.plan, unit, logits_correction(decoded, self.wanted)))
+        error = integers * unit[:, None, None] / (1 << self.coding.time_steps) - self.wanted
+        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3))))

@@ -1,4 +1,4 @@
-"""Integers of a layer: weights and biases, and the widths of the hardware that bound them (numerics section 2)."""
+"""Integers of a layer: units, weights, biases, and the widths of the hardware that bound them (numerics section 2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

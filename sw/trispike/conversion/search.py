@@ -24,8 +24,8 @@ def fewest_time_steps(
 ) -> tuple[Network, ConversionReport]:
     """`convert` with the smallest T for which the first choice differs on at most the share `loss` of the images.
 
-    Accuracy grows with T but for a few images, so the search goes from T = 8 down to the first failure, or up from there
-    to the first success.
+    Accuracy grows with T but for a few images, so the search goes from T = 8 down to the first failure, or up from
+    there to the first success.
 
     Raises:
         InputError: if there are no calibration images.

@@ -38,8 +38,8 @@ class GraphBuilder:
     """A graph under construction.
 
     `source` starts messages, `input_name` and `dims` (batch first, None where not fixed) describe the network input:
-    (N, C, H, W), (N, C, L) or (N, C), or with `channels_last` (N, H, W, C). `call` is the step being read; the walk sets
-    it.
+    (N, C, H, W), (N, C, L) or (N, C), or with `channels_last` (N, H, W, C). `call` is the step being read; the walk
+    sets it.
     """
 
     call: "Call"
@@ -268,10 +268,10 @@ class GraphBuilder:
                 )
         shape = self._pool_shape(x, kernel, stride, padding)
         before = self._nodes.get(x.node)
-        if kernel == (1, 1) and not any(padding) and isinstance(before, AveragePool) and x.exclusive:
-            if before.kernel == (1, 1) and not any(before.padding):  # slices come one dimension at a time
-                steps = (before.stride[0] * stride[0], before.stride[1] * stride[1])
-                return self._add_map(replace(before, shape=shape, stride=steps), x)
+        if isinstance(before, AveragePool) and x.exclusive and kernel == before.kernel == (1, 1):
+            # slices come one dimension at a time
+            steps = (before.stride[0] * stride[0], before.stride[1] * stride[1])
+            return self._add_map(replace(before, shape=shape, stride=steps), x)
         name = self._unique(self.call.name)
         counted = count_padding and padding != NO_PADDING
         return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted), x)

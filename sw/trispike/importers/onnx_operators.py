@@ -33,9 +33,7 @@ def _check_dilation(call: Call) -> None:
         call.refuse(f"has dilations {list(call.ints('dilations'))}; pooling is supported without dilation only")
 
 
-@ONNX.operator(
-    "Conv", support="one- and two-dimensional; any kernel, stride, dilation, padding (pads, auto_pad), group"
-)
+@ONNX.operator("Conv", support="one- and two-dimensional; any kernel, stride, dilation, padding and group")
 def _conv(build: GraphBuilder, call: Call) -> Activation:
     x, weights = call.activation("X"), call.weights("W")
     weights = weights[:, :, None] if x.is_line and weights.ndim == 3 else weights

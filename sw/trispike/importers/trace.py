@@ -30,7 +30,8 @@ class Step:
     """One operator of the network as its file states it.
 
     `operator` is the registry's key, `label` what messages call it; `arguments` holds inputs and attributes by the
-    framework's own names, a list of tensors being a tuple of references; `in_place` marks an operator that overwrites its first input.
+    framework's own names, a list of tensors being a tuple of references; `in_place` marks an operator that overwrites
+    its first input.
     """
 
     name: str
