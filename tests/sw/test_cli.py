@@ -151,11 +151,12 @@ def test_bad_input(trispike, digits_image, tmp_path, verb):
 
     assert refusal("x.npz") == "error: there is no input file x.npz; give an .npz file that holds x\n"
     assert refusal(write_input(x[:, :, :7])) == (
-        "error: x in x.npz must have shape [N, 1, 8, 8] with N >= 1, not [2, 1, 7, 8]\n"
+        "error: images x in x.npz must have the shape (N, 1, 8, 8) with N >= 1, not (2, 1, 7, 8); "
+        "preprocess them as the network wants its input\n"
     )
     x[1, 0, 3, 3] = np.nan
     assert refusal(write_input(x)) == (
-        "error: x in x.npz holds 1 values that are NaN or infinite in float32; check the preprocessing\n"
+        "error: images x in x.npz must be finite, but hold 1 NaN or infinite values; check the preprocessing\n"
     )
 
 
