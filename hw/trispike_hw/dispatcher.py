@@ -43,7 +43,7 @@ class Dispatcher(wiring.Component):
     Function: on `start`, reads the segments' first positions from program word `segments` on, then walks the five loops
     of `header`. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the
     item's context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which queues them.
-    Latency: about 8 cycles to the first slot. Throughput: one item in about 6 cycles with one segment, 9 per segment
+    Latency: about 20 cycles to the first slot. Throughput: one item in about 11 cycles with one segment, 12 per segment
     with several, and one cycle more per clipped kernel row. Back-pressure: waits for lanes and rows. `idle` is high
     when all items have been handed over. Reset: idle.
     """
@@ -151,7 +151,8 @@ class Dispatcher(wiring.Component):
             with m.If(self.o_slot[lane].ready):
                 m.d.sync += waiting_slot[lane].eq(0)
 
-        word = self.program_data
+        word = Signal(PROGRAM_BITS)  # keeps the memory's slow output off the paths behind it
+        m.d.sync += word.eq(self.program_data)
         cached = Signal()  # the only segment's description is in the registers of `clip`
         with m.FSM():
             with m.State("IDLE"):
@@ -164,6 +165,8 @@ class Dispatcher(wiring.Component):
             with m.State("FIRST POSITION"):
                 m.d.comb += self.program_address.eq(base + POSITION)
                 restart_outputs()
+                m.next = "POSITION ARRIVES"
+            with m.State("POSITION ARRIVES"):
                 m.next = "STORE POSITION"
             with m.State("STORE POSITION"):
                 m.d.comb += [put.en.eq(1), put.data.eq(word[: Position.as_shape().size])]
@@ -187,21 +190,25 @@ class Dispatcher(wiring.Component):
                 with m.If(cached):
                     m.next = "READ CHANGE"
 
+            # Four words in four cycles, each captured two cycles after its address.
             with m.State("READ SOURCE"):
                 m.d.comb += self.program_address.eq(base)
                 m.next = "READ WINDOW"
             with m.State("READ WINDOW"):
                 m.d.comb += self.program_address.eq(base + 1)
-                m.d.sync += clip.source.eq(SegmentSource(word))
                 m.next = "READ ROW"
             with m.State("READ ROW"):
                 m.d.comb += self.program_address.eq(base + 2)
-                m.d.sync += [clip.window.eq(SegmentWindow(word)), cached.eq(shape.segments == 1)]
+                m.d.sync += clip.source.eq(SegmentSource(word))
                 m.next = "READ CHANGE"
             with m.State("READ CHANGE"):
-                with m.If(~cached | loops.at_start):
-                    m.d.sync += clip.row.eq(SegmentRow(word))
                 m.d.comb += self.program_address.eq(base + CHANGES + loops.level)
+                with m.If(~cached):
+                    m.d.sync += clip.window.eq(SegmentWindow(word))
+                m.next = "CHANGE ARRIVES"
+            with m.State("CHANGE ARRIVES"):
+                with m.If(~cached):
+                    m.d.sync += [clip.row.eq(SegmentRow(word)), cached.eq(shape.segments == 1)]
                 m.next = "MOVE"
             with m.State("MOVE"):
                 moved = Signal(Position)
