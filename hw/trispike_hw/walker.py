@@ -26,7 +26,7 @@ class Walker(wiring.Component):
 
     Function: a broadcast word becomes one event per spike, lowest channel first; a lanewise word one event in all; a
     word without spikes (it carries an end mark) one event without valid columns. The event that ends a step waits
-    while `blocked` is high.
+    while `blocked` is high, every event while `pause` is.
     Latency: two cycles from a word to its first event. Throughput: one event per cycle, also across words.
     `fired` and `partial` describe the event for the counters. Reset: no word.
     """
@@ -37,6 +37,7 @@ class Walker(wiring.Component):
             {
                 "i": In(stream.Signature(lane_word(arch))),
                 "blocked": In(1),
+                "pause": In(1),  # no event in the next cycle: a weight is being written
                 "ending": Out(1),  # an end event was issued in this cycle (one cycle before it shows on `event`)
                 "event": Out(event(arch)),
                 "fired": Out(1),
@@ -58,7 +59,7 @@ class Walker(wiring.Component):
         final, advance = Signal(), Signal()  # last event of the word; the event goes out in this cycle
         m.d.comb += [
             final.eq(word.lanewise | ~more),
-            advance.eq(busy & ~(final & word.end & self.blocked)),
+            advance.eq(busy & ~self.pause & ~(final & word.end & self.blocked)),
             self.ending.eq(advance & final & word.end),
             self.i.ready.eq(~busy | (advance & final)),
         ]

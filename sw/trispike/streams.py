@@ -14,7 +14,7 @@ COMMAND_WORDS = 3
 
 
 def load_stream(program: Program) -> np.ndarray:
-    """The stream, uint32, that fills program, constant and weight memories; it is sent once."""
+    """The stream, uint32, that fills program, constant and weight memories (with what is resident); it is sent once."""
     arch = program.arch
     constant_bits = Shape.cast(constant_word(arch)).width
     parts = [
@@ -24,6 +24,7 @@ def load_stream(program: Program) -> np.ndarray:
     parts += [
         _write(Target.WEIGHTS, 0, weight_words(rows, arch.weight_bits), index=pair)
         for pair, rows in enumerate(program.weights)
+        if len(rows)
     ]
     return np.concatenate(parts)
 
@@ -50,7 +51,7 @@ def input_stream(program: Program, x: np.ndarray) -> np.ndarray:
         )
     place = program.placements[INPUT]
     spikes = pack_tensor(trains, place, program.input_packing, program.arch.columns)
-    run = np.array([pack(Command, {"opcode": Opcode.RUN}), 0, 0], np.uint32)
+    run = np.array([pack(Command, {"opcode": Opcode.RUN}), 0, program.load_list], np.uint32)
     return np.concatenate([_write(Target.SPIKES, place.base, spikes[:, None]), run])
 
 
