@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def digits_image(tmp_path_factory):
 def test_help_names_every_verb(trispike):
     code, out, _ = trispike("--help")
     assert code == 0
-    for verb in ("compile", "run", "simulate", "verilog", "inspect", "doctor"):
+    for verb in ("compile", "run", "evaluate", "simulate", "verilog", "inspect", "operators", "doctor"):
         assert verb in out
 
 
@@ -49,6 +50,9 @@ def test_help_names_every_verb(trispike):
         ("compile", MODEL),
         ("compile", MODEL, "-o", "d", "--time-steps", "0"),
         ("compile", MODEL, "-o", "d", "--time-steps", "17"),
+        ("compile", MODEL, "-o", "d", "--time-steps", "most"),
+        ("compile", MODEL, "-o", "d", "--time-steps", "8", "--loss", "0.01"),
+        ("evaluate", "d"),
         ("compile", MODEL, "-o", "d", "--preset", "small", "--arch", "a.toml"),
         ("run", "d", "--input", "x.npz", "--output", "y.npz", "--device", "abacus"),
         ("simulate", "d", "--input", "x.npz", "--images", "0"),
@@ -110,6 +114,63 @@ def test_inspect(trispike, digits_image):
     content = json.loads(trispike("inspect", digits_image, "--json")[1])
     assert content["network"]["classes"] == 10 and content["architecture"]["name"] == "small"
     assert [layer["mode"] for layer in content["layers"]] == ["relu", "relu", "relu", "logits"]
+
+
+def test_operators(trispike):
+    code, out, _ = trispike("operators")
+    assert code == 0 and "GlobalAveragePool" in out and "aten" not in out and "LeakyRelu" in out
+    rows = json.loads(trispike("operators", "--json")[1])
+    assert {"framework": "ONNX", "operator": "Relu", "support": "everywhere"} in rows
+    assert any(row["operator"] == "leaky_relu" and row["support"].startswith("refused: ") for row in rows)
+
+
+def test_page_of_operators_is_current(trispike):
+    page = Path(__file__).parents[2] / "docs" / "operators.md"
+    code, out, _ = trispike("operators", "--markdown")
+    assert code == 0 and page.read_text(encoding="utf-8") == out
+
+
+def test_fewest_time_steps(trispike):
+    options = ("--calibrate", CALIBRATION_SET, "--json", "--time-steps", "auto")
+    code, out, _ = trispike("compile", MODEL, "-o", "image", *options, "--loss", 0.02)
+    few = json.loads(out)
+    assert code == 0 and few["agreement"] >= 0.98 and few["time_steps"] < 8
+    code, out, err = trispike("compile", MODEL, "-o", "none", "--time-steps", "auto")
+    assert (code, out) == (1, "")
+    assert err == ("error: choosing the time steps needs calibration images; give some, or give the time steps\n")
+    assert os.listdir() == ["image"]
+
+
+def test_evaluate(trispike, digits_image):
+    code, out, err = trispike("evaluate", digits_image, "--data", TEST_SET)
+    assert (code, err) == (0, "") and out.startswith("digits: 450 images") and " %" in out
+    options = ("--data", TEST_SET, "--time-steps", "2, 4,8", "--model", MODEL, "--json")
+    result = json.loads(trispike("evaluate", digits_image, *options)[1])
+    rows = result["rows"]
+    assert (result["network"], result["images"]) == ("digits", 450)
+    assert [row["time_steps"] for row in rows] == [2, 4, 8]
+    assert rows[0]["agreement"] < rows[2]["agreement"] and rows[2]["accuracy"] > 0.97
+    for measure in ("spikes", "additions"):
+        assert rows[0][measure] < rows[1][measure] < rows[2][measure]
+    assert rows[0]["mean_squared_error"] > rows[1]["mean_squared_error"] > rows[2]["mean_squared_error"]
+
+
+def test_evaluate_refuses(trispike, digits_image):
+    x = load_digits().x[:2]
+    np.savez("x.npz", x=x)
+    assert trispike("evaluate", digits_image, "--data", "x.npz") == (
+        1, "", "error: x.npz holds no labels to compare with; add them, or give --model\n",
+    )  # fmt: skip
+    np.savez("x.npz", x=x, labels=np.zeros(3, np.uint8))
+    assert trispike("evaluate", digits_image, "--data", "x.npz") == (
+        1, "", "error: labels in x.npz must be 2 integers, one per image, not uint8 [3]\n",
+    )  # fmt: skip
+    assert trispike("evaluate", digits_image, "--data", TEST_SET, "--time-steps", "4,9") == (
+        1, "",
+        "error: network digits is compiled for 8 time steps and can run with 1..8, not 9; compile it for more\n",
+    )  # fmt: skip
+    code, out, _ = trispike("evaluate", digits_image, "--data", TEST_SET, "--time-steps", "4,x")
+    assert (code, out) == (2, "")
 
 
 def test_verilog(trispike):

@@ -17,7 +17,7 @@ from .torch_archive import read_archive
 from .torch_module import from_module, from_program
 from .torch_operators import ATEN
 
-__all__ = ["from_module", "from_program", "load", "supported_operators"]
+__all__ = ["from_module", "from_program", "load", "refused_operators", "supported_operators"]
 
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".bin")
 
@@ -65,3 +65,12 @@ def _load_file(path: Path) -> Graph:
 def supported_operators() -> tuple[Operator, ...]:
     """All operators that the importers read, by framework and name: the rows of the support table."""
     return (*ONNX.table(), *ATEN.table())
+
+
+def refused_operators() -> tuple[tuple[str, str, str], ...]:
+    """Operators that people ask for and that have no spiking counterpart: framework, name, reason."""
+    return tuple(
+        (registry.framework, name, registry.refusals[name])
+        for registry in (ONNX, ATEN)
+        for name in sorted(registry.refusals)
+    )

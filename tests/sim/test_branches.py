@@ -1,0 +1,31 @@
+"""Networks with branches on the generated accelerator: small, from float weights, bit-exact against the golden model."""
+
+import pytest
+from small_graphs import GRAPHS, images
+
+from trispike.conversion import convert
+from trispike.errors import ToolError
+from trispike.lowering import lower
+from trispike_hw.architecture import build, preset
+from trispike_sim.simulate import simulate
+from trispike_sim.tools import find
+
+pytestmark = pytest.mark.slow
+
+ROOMY = build(preset("small").model_dump() | {"name": "roomy", "weight_rows": 4096, "spike_words": 16384})
+
+
+@pytest.fixture(scope="module")
+def icarus():
+    try:
+        return find("icarus").engine
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable"])
+def test_branches_are_bit_exact(icarus, name):
+    graph = GRAPHS[name]()
+    network, _ = convert(graph, ROOMY, calibration=images(graph, 32), time_steps=3)
+    report = simulate(lower(network, ROOMY), images(graph, 1, seed=5), engine=icarus)
+    assert report.explain() == "bit-exact: all trains and integers of 1 images equal the golden model's"
