@@ -134,10 +134,11 @@ def words_to_digits(spikes: np.ndarray, columns: int) -> np.ndarray:
 
 def weight_words(rows: np.ndarray, weight_bits: int) -> np.ndarray:
     """Stream words uint32 [rows, words per row] of weight rows int8 [rows, C]."""
-    bits = rows[:, :, None].astype(np.int16) >> np.arange(weight_bits) & 1
-    flat = bits.reshape(len(rows), -1)
-    padded = np.pad(flat, ((0, 0), (0, -flat.shape[1] % STREAM_BITS))).astype(np.uint8)
-    return np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+    data = np.ascontiguousarray(rows, np.int8).view(np.uint8)
+    if weight_bits < 8:  # whole bytes need no sorting of bits, which takes eight times their memory
+        bits = np.unpackbits(data[:, :, None], axis=2, bitorder="little")[:, :, :weight_bits]
+        data = np.packbits(bits.reshape(len(rows), rows.shape[1] * weight_bits), axis=1, bitorder="little")
+    return np.pad(data, ((0, 0), (0, -data.shape[1] % (STREAM_BITS // 8)))).view("<u4").astype(np.uint32, copy=False)
 
 
 def _as_words(rows: list[int], bits: int) -> np.ndarray:

@@ -174,7 +174,7 @@ def test_spike_memory_too_small() -> None:
         "architecture small; preset base would do"
     )
     assert refusal(replace(net, time_steps=16), BASE) == (
-        "spike memory with tensor conv (16 steps of 1024 words) needs 32768 spike words, but there are 16384 in "
+        "spike memory with tensor conv (16 steps of 1024 words) needs 32768 spike words, but there are 24576 in "
         "architecture base; no preset would do, so give an architecture file with spike_words >= 32768"
     )
 
