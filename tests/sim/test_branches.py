@@ -1,4 +1,4 @@
-"""Networks with branches on the generated accelerator: small, from float weights, bit-exact against the golden model."""
+"""Networks with branches on the generated accelerator: small, from float weights, bit-exact."""
 
 import pytest
 from small_graphs import GRAPHS, images
