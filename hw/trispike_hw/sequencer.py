@@ -15,8 +15,8 @@ class Sequencer(wiring.Component):
     """Reads layer headers, starts the dispatcher, waits for the layer's end.
 
     Function: on `run`, walks the program from word 0. A layer ends when the dispatcher has handed over all items and
-    `quiet` says that nothing is in flight behind it, and begins when its weights are ready. `layer_done` pulses with the layer's number. After the last layer
-    it pulses `answer` with the number of classes and waits for `answered`.
+    `quiet` says that nothing is in flight behind it, and begins when its weights are ready. `layer_done` pulses with
+    the layer's number. After the last layer it pulses `answer` with the number of classes and waits for `answered`.
     Latency: seven cycles from the end of a layer to the dispatcher's start. No back-pressure. Reset: idle.
     """
 
@@ -58,12 +58,16 @@ class Sequencer(wiring.Component):
             self.program_address.eq(pointer + index),
         ]
         shape, tiling = self.header.layer, self.header.tiles
+        first_tile = self.header.output.address[: len(tiling.passes)]
         m.d.comb += [
             tiles.eq(
                 Mux(shape.tile_mode, ((tiling.passes - 1) << (arch.lanes - 1).bit_length()) + tiling.last_lanes,
                     tiling.passes)
             ),
-            self.classes.eq(((tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns),
+            # The last layer may be the last part of a layer: its output address is then the number of its first tile.
+            self.classes.eq(
+                ((first_tile + tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns
+            ),
         ]  # fmt: skip
 
         with m.FSM() as fsm:
