@@ -58,12 +58,16 @@ class Sequencer(wiring.Component):
             self.program_address.eq(pointer + index),
         ]
         shape, tiling = self.header.layer, self.header.tiles
+        first_tile = self.header.output.address[: len(tiling.passes)]
         m.d.comb += [
             tiles.eq(
                 Mux(shape.tile_mode, ((tiling.passes - 1) << (arch.lanes - 1).bit_length()) + tiling.last_lanes,
                     tiling.passes)
             ),
-            self.classes.eq(((tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns),
+            # The last layer may be the last part of a layer: its output address is then the number of its first tile.
+            self.classes.eq(
+                ((first_tile + tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns
+            ),
         ]  # fmt: skip
 
         with m.FSM() as fsm:

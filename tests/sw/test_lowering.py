@@ -155,12 +155,12 @@ def test_layers_move_to_tile_mode_when_weights_do_not_fit() -> None:
 def test_weight_memory_too_small() -> None:
     net = network((16, 12, 12), logits(INPUT, (16, 12, 12)), time_steps=2)
     assert refusal(net, preset("nano")) == (
-        "last layer logits needs 2304 weight rows per lane pair, but there are 512 in architecture "
+        "a tile of layer logits needs 2304 weight rows per lane pair, but there are 512 in architecture "
         "nano; no preset would do, so give an architecture file with weight_rows >= 2304"
     )
     net = network((16, 10, 10), logits(INPUT, (16, 10, 10)), time_steps=2)
     assert refusal(net, preset("nano")) == (
-        "last layer logits needs 1600 weight rows per lane pair, but there are 512 in "
+        "a tile of layer logits needs 1600 weight rows per lane pair, but there are 512 in "
         "architecture nano; preset small would do"
     )
 

@@ -242,3 +242,22 @@ def test_too_many_parts() -> None:
     assert str(caught.value) == (
         "the network in parts needs 5 layers, but there are 4 in architecture few; preset nano would do"
     )
+
+
+def test_the_last_layer_in_parts() -> None:
+    """Seven tiles of classes, 64 rows each, where 192 rows hold three of them."""
+    network = Network("classes", 4, (64, 1, 1), np.ones(64), (dense("logits", INPUT, 100, 64, Mode.LOGITS),))
+    program = lower(network, with_rows(preset("small"), 192))
+    assert len(program.layer_names) > 1
+    assert set(program.layer_names) == {"logits"}
+    check(program, [random_image(network, seed) for seed in range(2)])
+
+
+def test_too_many_classes() -> None:
+    network = Network("classes", 4, (8, 1, 1), np.ones(8), (dense("logits", INPUT, 1025, 8, Mode.LOGITS),))
+    with pytest.raises(PlacementError) as caught:
+        lower(network, preset("base"))
+    assert str(caught.value) == (
+        "network classes has 1025 classes, but with columns = 16 architecture base answers at most 1024; leave classes "
+        "out or choose a larger columns"
+    )

@@ -105,20 +105,20 @@ class Lane:
         spikes = int(np.count_nonzero(digits))
         if fields["lanewise"]:
             grouped = digits.reshape(*addresses.shape, columns)
-            weights = self._read(pair, base + words - bit // columns, grouped.any(axis=(0, 3)))
+            weights = self._read(pair, base + words - bit // columns, np.count_nonzero(grouped, axis=(0, 3)))
             z += np.einsum("trwc,rwc->tc", grouped, weights).astype(np.int64)
             return int(np.count_nonzero(grouped.any(axis=3))), spikes, addresses.size
         bits = bits[(bits >= low) & (bits < high)]
         valid = digits[:, :, low - words[0] * columns :][:, :, : high - low].reshape(len(z), -1)
-        weights = self._read(pair, base + bits - bit, valid.reshape(len(z), -1, len(bits)).any(axis=0))
+        weights = self._read(pair, base + bits - bit, np.count_nonzero(valid.reshape(len(z), -1, len(bits)), axis=0))
         z += (valid.astype(np.float64) @ weights.reshape(-1, columns)).astype(np.int64)
         return spikes, spikes * real, addresses.size
 
-    def _read(self, pair: int, rows: np.ndarray, used: np.ndarray) -> np.ndarray:
-        """Weight rows of a lane pair, their addresses modulo their width, as the memory sees them; of those that are
-        not `used`, because no spike looks for them, any content will do."""
+    def _read(self, pair: int, rows: np.ndarray, uses: np.ndarray) -> np.ndarray:
+        """Weight rows of a lane pair, their addresses modulo their width, as the memory sees them; of those with no
+        `uses`, because no spike looks for them, any content will do."""
         rows = rows % (1 << self._arch.weight_address_bits) % self._arch.weight_rows
-        late = rows[(self._stamps[pair][rows] > self.newest) & used]
+        late = rows[(self._stamps[pair][rows] > self.newest) & (uses > 0)]
         if late.size:
             raise DeviceError(
                 f"a layer reads weight row {late[0]} of lane pair {pair}, which the load list may write while it "

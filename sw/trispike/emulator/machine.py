@@ -126,7 +126,8 @@ class Emulator:
         """
         layers = parse_program(self._program)
         constants = constants_of(self._constants, self._arch)
-        answer = np.zeros(self._arch.columns * self._tiles(layers[-1]), np.int64)
+        last = layers[-1].fields
+        answer = np.zeros(self._arch.columns * (last["address"] + self._tiles(layers[-1])), np.int64)
         self._lane.corrupt = False
         self._lane.settle()
         loader = Loader(self._arch, self._lane, self._program, load_list, self._external)
@@ -135,8 +136,7 @@ class Emulator:
             loader.prepare(number)
             runs.append(self._run_layer(layer, constants, answer))
         loader.finish(len(layers))
-        last = layers[-1]
-        classes = (self._tiles(last) - 1) * self._arch.columns + last.fields["last_columns"]
+        classes = len(answer) - self._arch.columns + last["last_columns"]
         return Run((answer[:classes] & 0xFFFFFFFF).astype(np.uint32), tuple(runs), self._lane.corrupt)
 
     def _tiles(self, layer: LayerWords) -> int:

@@ -9,7 +9,7 @@ from trispike_hw.architecture import Architecture
 from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS
 
 from ..errors import PlacementError
-from ..network import Layer, Mode
+from ..network import Layer
 from ..program import InputPacking, Placement
 from .loops import MachineSegment, Plan, plans
 from .shortage import Shortage
@@ -107,14 +107,9 @@ def whole_choices(
 
 
 def split_choices(layer: Layer, whole: Choice, time_steps: int, arch: Architecture) -> Iterator[Choice]:
-    """`whole` in every number of about equal parts, from one to one for each tile.
-
-    The last layer stays whole: the machine counts the classes of the answer by its tiles.
-    """
+    """`whole` in every number of about equal parts, from one to one for each tile."""
     tiles = tiles_of(layer, arch)
     yield whole
-    if layer.mode is Mode.LOGITS:
-        return
     sizes = {ceil_div(tiles, parts) for parts in range(2, tiles + 1)}
     if whole.tile_mode:
         sizes = {ceil_div(size, arch.lanes) * arch.lanes if size > arch.lanes else size for size in sizes}

@@ -8,6 +8,7 @@ import numpy as np
 from trispike_hw.architecture import PRESETS, Architecture
 from trispike_hw.layout import LayerOutput, LayerOutputSteps
 from trispike_hw.layout import Mode as MachineMode
+from trispike_hw.tsa_layout import ANSWER_TILES
 
 from ..errors import PlacementError
 from ..fields import shapes_of, wrapped
@@ -130,6 +131,12 @@ def _check_counts(network: Network, arch: Architecture) -> None:
         )
     if len(network.layers) > arch.max_layers:
         raise Shortage("the network", "max_layers", "layers", len(network.layers), arch.max_layers)
+    most = ANSWER_TILES * arch.columns
+    if network.classes > most:
+        raise PlacementError(
+            f"network {network.name} has {network.classes} classes, but with columns = {arch.columns} architecture "
+            f"{arch.name} answers at most {most}; leave classes out or choose a larger columns"
+        )
 
 
 def _scheduled(network: Network, arch: Architecture) -> tuple[InputPacking, dict[str, Placement], Schedule]:
@@ -171,7 +178,7 @@ def _part_words(
             "mode": _MODES[layer.mode],
             "segments": len(choice.plan.segments),
             "tile_mode": int(choice.tile_mode),
-            "last_layer": int(layer is network.layers[-1]),
+            "last_layer": int(layer is network.layers[-1] and placed.part is choice.parts[-1]),
             "last_columns": min(arch.columns, layer.neurons[0] - tiles[-1] * arch.columns),
             "window_x": counts[0],
             "window_y": counts[1],

@@ -5,7 +5,7 @@ from itertools import islice
 
 from trispike_hw.architecture import Architecture
 
-from ..network import Layer, Mode
+from ..network import Layer
 from .choice import Choice, choose_resident, split_choices
 from .schedule import LOAD_CYCLES, PART_CYCLES, Schedule, Selection, schedule
 from .shortage import Shortage
@@ -60,8 +60,8 @@ def _streamed(
     for layer, choices in zip(layers, split, strict=True):
         needed = min(choice.rows for choice in choices)
         if needed > arch.weight_rows:
-            what = "last layer" if layer.mode is Mode.LOGITS else "a tile of layer"
-            raise Shortage(f"{what} {layer.name}", "weight_rows", "weight rows per lane pair", needed, arch.weight_rows)
+            subject = f"a tile of layer {layer.name}"
+            raise Shortage(subject, "weight_rows", "weight rows per lane pair", needed, arch.weight_rows)
     selections, best = _start(options, split, arch)
     for _ in range(PASSES):
         before = _score(best, arch)
