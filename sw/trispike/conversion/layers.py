@@ -125,8 +125,7 @@ class _LayerMaker:
         worst = max(asked, key=lambda demand: demand.excess[channel])
         raise ConversionError(
             f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the "
-            f"hardware has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent "
-            f"steps, or {worst.remedy}"
+            f"hardware has {worst.available}, and coarser weights would lose too much; use {worst.remedy}"
         )
 
 
@@ -152,10 +151,10 @@ class _FiringLayer(_LayerMaker):
             self._check_theta(theta)
             return self._layer(self._neuron(unit), theta, integer_bias(plan, unit))
         neuron = self._neuron(unit)
-        self._check_theta(round_half_up(peak * (1 << self.coding.silent) / unit))
         limit = np.full(len(peak), Precision.of(self.arch).theta)
         if plan.upper is not None:
             limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
+        self._check_theta(np.minimum(round_half_up(peak * (1 << self.coding.silent) / unit), limit))
         segments, bias = integer_segments(plan, self.scales, unit), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
