@@ -27,6 +27,7 @@ def command(
 ) -> None:
     """Turn a trained network into spikes and place it on an architecture."""
     architecture = options.architecture(preset, arch)
+    image.check_target(output)
     calibration = None if calibrate is None else load_images(calibrate)
     compilation = api.compile_with_report(
         model, architecture, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau
