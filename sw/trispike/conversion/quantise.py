@@ -104,7 +104,7 @@ def demands(layer: Layer, arch: Architecture, time_steps: int) -> tuple[Demand, 
             potential,
             arch.potential_bits,
             f"{_FEWER_STEPS} or an architecture with more potential_bits",
-        ),  # fmt: skip
+        ),
     ]
     if layer.mode is Mode.LOGITS:
         found.append(Demand("its answer", potential, _ANSWER_BITS, f"{_FEWER_STEPS} or smaller weights"))
