@@ -21,6 +21,7 @@ from .layout import (
     slot,
 )
 from .loops import LoopCounter
+from .ternary_adder import TernaryAdder
 from .tsa_layout import item_context
 from .window import WindowClip
 
@@ -40,9 +41,10 @@ class LayerHeader(data.Struct):
 class Dispatcher(wiring.Component):
     """Turns one layer of the program into work items.
 
-    Function: on `start`, reads the segments' first positions from program word `segments` on, then walks the five loops
-    of `header`. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the
-    item's context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which queues them.
+    Function: on `start`, walks the five loops of `header`, with the segments that stand from program word `segments`
+    on. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the item's
+    context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which
+    queues them.
     Latency: about 8 cycles to the first slot. Throughput: one item in about 6 cycles with one segment, 9 per segment
     with several, and one cycle more per clipped kernel row. Back-pressure: waits for lanes and rows. `idle` is high
     when all items have been handed over. Reset: idle.
@@ -151,7 +153,19 @@ class Dispatcher(wiring.Component):
             with m.If(self.o_slot[lane].ready):
                 m.d.sync += waiting_slot[lane].eq(0)
 
+        # A segment's position: the first one out of the program, then the last one and its change.
         word = self.program_data
+        given = Position(word[: Position.as_shape().size])
+        for name, field in Position.as_shape():
+            m.submodules[f"move_{name}"] = adder = TernaryAdder(field.width)
+            m.d.comb += [
+                adder.a.eq(given[name]),
+                adder.b.eq(get.data[name]),
+                adder.valid.eq(~loops.at_start),
+                put.data[name].eq(adder.sum),
+            ]
+        m.d.comb += clip.position.eq(put.data)
+
         cached = Signal()  # the only segment's description is in the registers of `clip`
         with m.FSM():
             with m.State("IDLE"):
@@ -159,17 +173,7 @@ class Dispatcher(wiring.Component):
                 with m.If(self.start):
                     m.d.sync += [base.eq(self.segments), segment.eq(0), cached.eq(0)]
                     m.d.comb += loops.restart.eq(1)
-                    m.next = "FIRST POSITION"
-
-            with m.State("FIRST POSITION"):
-                m.d.comb += self.program_address.eq(base + POSITION)
-                restart_outputs()
-                m.next = "STORE POSITION"
-            with m.State("STORE POSITION"):
-                m.d.comb += [put.en.eq(1), put.data.eq(word[: Position.as_shape().size])]
-                next_segment()
-                m.next = "FIRST POSITION"
-                with m.If(last_segment):
+                    restart_outputs()
                     m.next = "CHOOSE"
 
             with m.State("CHOOSE"):
@@ -201,22 +205,10 @@ class Dispatcher(wiring.Component):
             with m.State("READ CHANGE"):
                 with m.If(~cached | loops.at_start):
                     m.d.sync += clip.row.eq(SegmentRow(word))
-                m.d.comb += self.program_address.eq(base + CHANGES + loops.level)
+                m.d.comb += self.program_address.eq(base + Mux(loops.at_start, POSITION, CHANGES + loops.level))
                 m.next = "MOVE"
             with m.State("MOVE"):
-                moved = Signal(Position)
-                change = Position(word[: Position.as_shape().size])
-                here = get.data
-                m.d.comb += [
-                    moved.row.eq(here.row + Mux(loops.at_start, 0, change.row)),
-                    moved.y.eq(here.y + Mux(loops.at_start, 0, change.y)),
-                    moved.bit.eq(here.bit + Mux(loops.at_start, 0, change.bit)),
-                    moved.weight.eq(here.weight + Mux(loops.at_start, 0, change.weight)),
-                    put.en.eq(1),
-                    put.data.eq(moved),
-                    clip.position.eq(moved),
-                    clip.start.eq(1),
-                ]
+                m.d.comb += [put.en.eq(1), clip.start.eq(1)]
                 m.next = "CLIP"
             with m.State("CLIP"), m.If(clip.done & ~waiting_slot.any()):
                 m.d.sync += [
@@ -230,13 +222,12 @@ class Dispatcher(wiring.Component):
                 with m.If(last_segment):
                     m.next = "NEXT ITEM"
 
-            with m.State("NEXT ITEM"):
-                # Contexts must have left before the loops move on: they are made of the loops' state.
-                with m.If(~waiting_context.any() & ~waiting_slot.any()):
-                    m.next = "IDLE"
-                    with m.If(~loops.at_end):
-                        m.d.comb += loops.advance.eq(1)
-                        m.next = "FOLLOW"
+            # Contexts must have left before the loops move on: they are made of the loops' state.
+            with m.State("NEXT ITEM"), m.If(~waiting_context.any() & ~waiting_slot.any()):
+                m.next = "IDLE"
+                with m.If(~loops.at_end):
+                    m.d.comb += loops.advance.eq(1)
+                    m.next = "FOLLOW"
             with m.State("FOLLOW"):
                 advance_outputs()
                 m.next = "CHOOSE"

@@ -2,7 +2,7 @@
 
 import itertools
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,7 @@ READ_LATENCY = 2  # of SpikeMemory
 
 
 def slot_depth(arch: Architecture) -> int:
-    """Slots that a lane holds: two items at least, and the items of a whole pooling window where they have one segment."""
+    """Slots that a lane holds: two items at least, and a whole pooling window's where items have one segment."""
     return max(2 * arch.max_segments, 16)
 
 
@@ -34,14 +34,14 @@ def lane_word(arch: Architecture) -> data.StructLayout:
 class Fetch(wiring.Component):
     """Reads the windows of work items, step by step, and queues their words.
 
-    Function: collects the slots of items (one per segment) in a ring, then, item by item, for each of `time_steps` steps
-    walks segments, kernel rows and words, reading one word whenever the wanted bank of
-    the spike memory turns up. Bits outside the window are masked; a word left without a spike is dropped, unless it is
-    the last of its step, which also carries the end mark.
+    Function: collects the slots of items (one per segment) in a ring, then, item by item, for each of `time_steps`
+    steps walks segments, kernel rows and words, reading one word whenever the wanted bank of the spike memory turns up.
+    Bits outside the window are masked; a word left without a spike is dropped, unless it is the last of its step, which
+    also carries the end mark.
     Latency: a read takes `READ_LATENCY` cycles, the queue one. Throughput: one word per cycle while addresses are
     consecutive. Back-pressure: reads stop when the queue (with the words under way) is full; `i_slot` is not ready
-    while the ring is full. `hungry` says that no item waits behind the running one. `corrupt` pulses when a word has a channel both positive and negative.
-    Reset: empty.
+    while the ring is full. `hungry` says that no item waits behind the running one. `corrupt` pulses when a word has a
+    channel both positive and negative. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -193,7 +193,12 @@ class Fetch(wiring.Component):
 
         mask = Signal(columns)
         for bit in range(columns):
-            m.d.comb += mask[bit].eq(~arrived.skip & (arrived.low <= bit) & (arrived.high >= bit))
+            inside = ~arrived.skip
+            if bit < columns - 1:  # no first bit lies above the uppermost, no last bit below bit 0
+                inside &= arrived.low <= bit
+            if bit > 0:
+                inside &= arrived.high >= bit
+            m.d.comb += mask[bit].eq(inside)
 
         m.submodules.queue = queue = fifo.SyncFIFO(width=lane_word(arch).size, depth=QUEUE_DEPTH)
         entry = Signal(lane_word(arch))

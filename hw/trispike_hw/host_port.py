@@ -48,7 +48,7 @@ class HostPort(wiring.Component):
                 "program": Out(WritePort(range(arch.program_words), PROGRAM_BITS)),
                 "constants": Out(WritePort(range(arch.constant_words), constant_word(arch))),
                 "weights": Out(WritePort(range(arch.weight_rows), weight_row(arch))),
-                "weights_pair": Out(range(arch.pairs)),
+                "weights_pair": Out(range(max(arch.pairs, 2))),  # Verilog has no signal without bits
                 "spikes": Out(WritePort(arch.spike_address_bits, spike_word(arch))),
                 "run": Out(1),
                 "busy": In(1),

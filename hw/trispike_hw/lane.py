@@ -20,7 +20,8 @@ class Lane(wiring.Component):
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the vector before it still waits. Back-pressure: z stands
     until taken; the walk stops when a second one would be ready. `additions` counts this cycle's additions into real
-    output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one. Reset: no item.
+    output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one. Reset:
+    no item.
     """
 
     def __init__(self, arch: Architecture):

@@ -153,7 +153,10 @@ def neuron_constants(arch: Architecture) -> data.StructLayout:
 
 
 def constant_word(arch: Architecture) -> data.ArrayLayout:
-    """One word of the constant memory: neurons q * tsa_width .. (q + 1) * tsa_width - 1 of a tile, at tile * passes + q."""
+    """One word of the constant memory: neurons q * tsa_width .. (q + 1) * tsa_width - 1 of a tile.
+
+    It stands at tile * passes + q.
+    """
     return data.ArrayLayout(neuron_constants(arch), arch.tsa_width)
 
 

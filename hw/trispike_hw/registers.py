@@ -10,7 +10,7 @@ from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In
 
 from .architecture import Architecture
-from .ports import RegisterBus
+from .ports import BLOCK_RAM, RegisterBus
 
 MAGIC_VALUE = 0x31535343
 VERSION_VALUE = 1
@@ -80,7 +80,8 @@ class RegisterBank(wiring.Component):
     that drive them by one cycle. Throughput: one read a cycle, at any time. Addresses without a register read zero.
     Cycle counters count clock edges from one pulse to the next. The increments of the cycle of `layer_done` belong
     to the layer that ends; the layer's four counters are then stored one a cycle, so layer ends must be at least
-    four cycles apart. Counters keep their last values until the next `run`. Reset clears all but the layer statistics.
+    four cycles apart. A layer counter that is read in the very cycle in which it is stored has no defined content.
+    Counters keep their last values until the next `run`. Reset clears all but the layer statistics.
 
     Ports:
         bus: register bus.
@@ -196,7 +197,7 @@ class RegisterBank(wiring.Component):
     def _layer_statistics(self, m: Module) -> ReadPort:
         """Counters of one layer at a time and the memory that keeps them; returns its read port."""
         m.submodules.statistics = memory = Memory(
-            shape=RegisterBus.DATA_BITS, depth=len(LAYER_FIELDS) * self.arch.max_layers, init=[]
+            shape=RegisterBus.DATA_BITS, depth=len(LAYER_FIELDS) * self.arch.max_layers, init=[], attrs=BLOCK_RAM
         )
         write = memory.write_port()
 

@@ -29,8 +29,8 @@ class RoundRobin(wiring.Component):
         The choice of this cycle is served.
     valid : Out(1)
         Somebody requests.
-    index : Out(range(count))
-        Who is chosen, if `valid`.
+    index : Out(range(max(count, 2)))
+        Who is chosen, if `valid`. One bit wide even for one requester: Verilog has no signal without bits.
     chosen : Out(count)
         The same, one bit per requester; 0 unless `valid`.
     """
@@ -42,7 +42,7 @@ class RoundRobin(wiring.Component):
                 "requests": In(count),
                 "advance": In(1),
                 "valid": Out(1),
-                "index": Out(range(count)),
+                "index": Out(range(max(count, 2))),
                 "chosen": Out(count),
             }
         )

@@ -1,12 +1,26 @@
 """Banked spike memory: every lane of a cluster owns one bank in every cycle."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
+
+
+def rotated(m: Module, values: list[Value], distance: Signal) -> list[Value]:
+    """The values, element i being values[(i + distance) % n]; n is a power of two.
+
+    One two-way multiplexer per bit of `distance`: for eight values half of what one eight-way multiplexer each costs.
+    """
+    for bit, step in enumerate(1 << bit for bit in range(len(distance))):
+        moved = [Signal.like(value, name=f"rotated{step}_{i}") for i, value in enumerate(values)]
+        m.d.comb += [
+            to.eq(Mux(distance[bit], values[(i + step) % len(values)], values[i])) for i, to in enumerate(moved)
+        ]
+        values = moved
+    return values
 
 
 class SpikeMemory(wiring.Component):
@@ -50,16 +64,14 @@ class SpikeMemory(wiring.Component):
                 write.addr.eq(self.write.address[bank_bits:]),
                 write.data.eq(self.write.data),
             ]
-            lane = Signal(range(banks), name=f"lane{number}")  # the lane whose turn it is here
-            m.d.comb += [
-                lane.eq(number - count),
-                read.addr.eq(Array(address[bank_bits:] for address in self.address)[lane]),
-            ]
 
-        read_count = Signal.like(count)  # the turn when the words that now leave the banks were asked for
+        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of the cycle before.
+        back, read_count = Signal.like(count), Signal.like(count)
+        m.d.comb += back.eq(-count)
         m.d.sync += read_count.eq(count)
-        for lane in range(banks):
-            bank = Signal(range(banks), name=f"source{lane}")
-            m.d.comb += [self.turn[lane].eq(count + lane), bank.eq(read_count + lane)]
-            m.d.sync += self.data[lane].eq(Array(read.data for read in reads)[bank])
+        addresses = rotated(m, [address[bank_bits:] for address in self.address], back)
+        words = rotated(m, [read.data for read in reads], read_count)
+        for number, (read, address, word) in enumerate(zip(reads, addresses, words, strict=True)):
+            m.d.comb += [read.addr.eq(address), self.turn[number].eq(count + number)]
+            m.d.sync += self.data[number].eq(word)
         return m

@@ -1,11 +1,12 @@
 """Event walk of a lane: one event per cycle out of a queue of spike words."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .fetch import lane_word
+from .round_robin import selected
 
 
 def event(arch: Architecture) -> data.StructLayout:
@@ -52,17 +53,11 @@ class Walker(wiring.Component):
         pending = Signal(columns)  # spikes of `word` that have not been issued
         busy = Signal()
 
-        lowest = Signal(columns)
-        m.d.comb += lowest.eq(pending & (~pending + 1))
-        rest = Signal(columns)
-        m.d.comb += rest.eq(pending & ~lowest)
-        index = Signal(range(columns))
-        for bit in range(len(index)):
-            m.d.comb += index[bit].eq(Cat(lowest[i] for i in range(columns) if i >> bit & 1).any())
+        index, rest, more, negative = self._lowest(m, pending, word.spikes.neg)
 
         final, advance = Signal(), Signal()  # last event of the word; the event goes out in this cycle
         m.d.comb += [
-            final.eq(word.lanewise | ~rest.any()),
+            final.eq(word.lanewise | ~more),
             advance.eq(busy & ~(final & word.end & self.blocked)),
             self.ending.eq(advance & final & word.end),
             self.i.ready.eq(~busy | (advance & final)),
@@ -81,9 +76,7 @@ class Walker(wiring.Component):
         base = Signal(self._arch.weight_address_bits)
         m.d.sync += [
             self.event.valid.eq(Mux(advance, Mux(word.lanewise, pending, pending.any().replicate(columns)), 0)),
-            self.event.sign.eq(
-                Mux(word.lanewise, word.spikes.neg, (lowest & word.spikes.neg).any().replicate(columns))
-            ),
+            self.event.sign.eq(Mux(word.lanewise, word.spikes.neg, negative.replicate(columns))),
             self.event.end.eq(self.ending),
             self.fired.eq(advance & pending.any()),
             self.partial.eq(word.partial & ~word.lanewise),
@@ -92,3 +85,32 @@ class Walker(wiring.Component):
         ]
         m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]
         return m
+
+    def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Value, Value, Value, Value]:
+        """Number of the lowest bit of `pending`, `pending` without it, whether that has a bit, and the bit of `neg`.
+
+        Two levels: the first group of four with a bit, then the bit in it. A carry chain as long as the word would cost
+        twice as much and be slower; every bit of the rest is one look-up table. Without a bit the number means nothing.
+        """
+        groups = range(0, self._arch.columns, 4)
+        occupied, first = Signal(len(groups)), Signal(len(groups))
+        m.d.comb += occupied.eq(Cat(pending[low : low + 4].any() for low in groups))
+        m.d.comb += first.eq(Cat(occupied[g] & ~occupied[:g].any() for g in range(len(groups))))
+        four, neg_four, within, rest = Signal(4), Signal(4), Signal(2), Signal.like(pending)
+        m.d.comb += [
+            four.eq(selected(first, (pending[low : low + 4] for low in groups))),
+            neg_four.eq(selected(first, (neg[low : low + 4] for low in groups))),
+            within.eq(Mux(four[0], 0, Mux(four[1], 1, Mux(four[2], 2, 3)))),
+        ]
+        for group, low in enumerate(groups):
+            for i in range(4):
+                m.d.comb += rest[low + i].eq(pending[low + i] & ~(first[group] & (within == i)))
+        number = Cat(
+            within,
+            *(
+                Cat(first[g] for g in range(len(groups)) if g >> bit & 1).any()
+                for bit in range((len(groups) - 1).bit_length())
+            ),
+        )
+        more = (occupied & ~first).any() | (four & (four - 1)[:4]).any()
+        return number, rest, more, neg_four.bit_select(within, 1)

@@ -1,13 +1,13 @@
 """Gathers the output words of all TSA rows at the one write port of the spike memory."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import spike_word
 from .ports import WritePort
-from .round_robin import RoundRobin
+from .round_robin import RoundRobin, selected
 from .tsa_layout import output_word
 
 
@@ -32,7 +32,7 @@ class WordWriter(wiring.Component):
         m = Module()
         m.submodules.turn = turn = RoundRobin(self._arch.clusters)
         word = Signal(output_word(self._arch))
-        m.d.comb += [turn.advance.eq(1), word.eq(Array(port.payload for port in self.i)[turn.index])]
+        m.d.comb += [turn.advance.eq(1), word.eq(selected(turn.chosen, (port.payload for port in self.i)))]
         for number, port in enumerate(self.i):
             m.d.comb += [turn.requests[number].eq(port.valid), port.ready.eq(turn.chosen[number])]
         m.d.sync += [

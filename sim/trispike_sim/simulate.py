@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trispike.errors import DeviceError, InputError, OutputError
+from trispike.errors import DeviceError, OutputError
 from trispike.golden import GoldenModel
+from trispike.inputs import checked_images
 from trispike.program import Program
 from trispike.streams import decode_answer, input_stream, load_stream
 from trispike_hw import registers
@@ -59,11 +60,7 @@ def simulate(
         OutputError: if the cache or the waveform cannot be written.
     """
     network = program.network
-    if images.ndim != 4 or not len(images):
-        raise InputError(
-            f"network {network.name} takes images of shape {('N', *network.input_shape)} with N >= 1, "
-            f"not {images.shape}"
-        )
+    images = checked_images(images, network.input_shape, f"images for {network.name}")
     streams = [load_stream(program), *(input_stream(program, image) for image in images)]
     simulator = find(engine)
     design = Design(simulator, accelerator_verilog(program.arch) if verilog is None else verilog, program.arch)

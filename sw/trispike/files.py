@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .errors import InputError, OutputError
+from .inputs import checked_images
 
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM, errno.EISDIR}
 
@@ -24,7 +25,7 @@ def load_images(path: Path, shape: tuple[int, int, int] | None = None) -> np.nda
     Raises:
         InputError: if there is no such file or array, or its type, shape or content is not usable.
     """
-    return _checked(_read_x(path), shape, f"x in {path}")
+    return checked_images(_read_x(path), shape, f"images x in {path}", dtype=np.float32)
 
 
 def load_labels(path: Path, count: int) -> np.ndarray | None:
@@ -62,22 +63,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, of another format, or holds Python objects"
         raise InputError(f"cannot read input file {path}: {reason}") from error
-
-
-def _checked(x: np.ndarray, shape: tuple[int, int, int] | None, name: str) -> np.ndarray:
-    """`x` as float32 [N, C, H, W]; messages call it `name`."""
-    if x.dtype.kind not in "uif":
-        raise InputError(f"{name} must be real numbers (float32), not {x.dtype}")
-    expected = ("N", *(shape or "CHW"))
-    if x.ndim != 4 or not x.size or (shape is not None and x.shape[1:] != shape):
-        wanted = ", ".join(str(size) for size in expected)
-        raise InputError(f"{name} must have shape [{wanted}] with N >= 1, not {list(x.shape)}")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
-        x = np.ascontiguousarray(x, np.float32)
-    wrong = x.size - np.count_nonzero(np.isfinite(x))
-    if wrong:
-        raise InputError(f"{name} holds {wrong} values that are NaN or infinite in float32; check the preprocessing")
-    return x
 
 
 @contextmanager

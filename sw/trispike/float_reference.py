@@ -8,8 +8,8 @@ from typing import Literal, overload
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .errors import InputError
 from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from .inputs import checked_images
 from .network import INPUT
 
 _PATCH_VALUES = 1 << 24  # float32 values of the largest im2col matrix, 64 MiB
@@ -26,36 +26,18 @@ def run(graph: Graph, x: np.ndarray, keep: bool = False) -> np.ndarray | tuple[n
     by name and the input itself as `INPUT`. Without it memory is bounded whatever N is.
 
     Raises:
-        InputError: if x does not have the network's input shape or is not finite.
+        InputError: if the type, the shape or the content of x does not fit the network.
     """
-    x = check_input(graph, x)
+    x = np.asarray(x)
+    if x.ndim == 2 and graph.input_shape[1:] == (1, 1):
+        x = x[:, :, None, None]
+    x = checked_images(x, graph.input_shape, f"images for {graph.name}", dtype=np.float32, fewest=0)
     step = max(1, _PATCH_VALUES // max(_values_per_image(graph, node) for node in graph.nodes))
     starts = range(0, max(len(x), 1), step)  # one empty chunk where there are no images
     chunks = [_evaluate(graph, x[start : start + step], keep) for start in starts]
     outputs = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     logits = outputs[graph.nodes[-1].name].reshape(len(x), graph.nodes[-1].shape[0])
     return (logits, outputs) if keep else logits
-
-
-def check_input(graph: Graph, x: np.ndarray) -> np.ndarray:
-    """`x` as float32 [N, C, H, W].
-
-    Raises:
-        InputError: if its shape, type or content does not fit the network.
-    """
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiu":
-        raise InputError(f"the input of {graph.name} must be real numbers, not {x.dtype}")
-    if x.ndim == 2 and graph.input_shape[1:] == (1, 1):
-        x = x[:, :, None, None]
-    if x.ndim != 4 or x.shape[1:] != graph.input_shape:
-        wanted = ", ".join(map(str, graph.input_shape))
-        raise InputError(f"the input of {graph.name} must have the shape (N, {wanted}), not {x.shape}")
-    x = x.astype(np.float32)
-    bad = int(x.size - np.isfinite(x).sum())
-    if bad:
-        raise InputError(f"the input of {graph.name} holds {bad} NaN or infinite values; give finite numbers")
-    return x
 
 
 def _values_per_image(graph: Graph, node: Node) -> int:

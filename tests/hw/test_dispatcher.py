@@ -5,6 +5,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+
 from trispike_hw import architecture
 from trispike_hw.architecture import Architecture
 from trispike_hw.dispatcher import Dispatcher, LayerHeader

@@ -8,6 +8,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
+
 from trispike_hw import architecture
 from trispike_hw.architecture import Architecture
 from trispike_hw.lane import Lane

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from amaranth.back import verilog
 from amaranth.sim import Simulator
+
 from trispike_hw.ternary_adder import TernaryAdder
 
 BITS = 18

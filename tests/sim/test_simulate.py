@@ -206,7 +206,8 @@ def test_a_waveform_on_request_goes_where_it_is_wanted(playback, tmp_path):
 def test_images_of_another_shape_are_refused():
     with pytest.raises(InputError) as raised:
         simulate(PROGRAM, IMAGES[0])
-    shape = ("N", *NETWORK.input_shape)
+    shape = ", ".join(map(str, ("N", *NETWORK.input_shape)))
     assert str(raised.value) == (
-        f"network {NETWORK.name} takes images of shape {shape} with N >= 1, not {NETWORK.input_shape}"
+        f"images for {NETWORK.name} must have the shape ({shape}) with N >= 1, not {NETWORK.input_shape}; "
+        "preprocess them as the network wants its input"
     )

@@ -83,18 +83,26 @@ def test_pickled_objects_are_not_loaded(tmp_path):
 @pytest.mark.parametrize("dtype", ["complex64", "bool", "U4"])
 def test_type(tmp_path, dtype):
     path = save(tmp_path, x=GOOD.astype(dtype))
-    assert refusal(path) == f"x in {path} must be real numbers (float32), not {GOOD.astype(dtype).dtype}"
+    assert refusal(path) == (
+        f"images x in {path} must be real numbers, not {GOOD.astype(dtype).dtype}; store them as float32"
+    )
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 1, 4, 1), (0, 1, 2, 2), (12,)])
 def test_shape(tmp_path, shape):
     path = save(tmp_path, x=np.zeros(shape, np.float32))
-    assert refusal(path) == f"x in {path} must have shape [N, 1, 2, 2] with N >= 1, not {list(shape)}"
+    assert refusal(path) == (
+        f"images x in {path} must have the shape (N, 1, 2, 2) with N >= 1, not {shape}; "
+        "preprocess them as the network wants its input"
+    )
 
 
 def test_shape_of_unknown_network(tmp_path):
     path = save(tmp_path, x=np.zeros((3, 4), np.float32))
-    assert refusal(path, None) == f"x in {path} must have shape [N, C, H, W] with N >= 1, not [3, 4]"
+    assert refusal(path, None) == (
+        f"images x in {path} must have the shape (N, C, H, W) with N >= 1, not (3, 4); "
+        "preprocess them as the network wants its input"
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
@@ -102,7 +110,9 @@ def test_not_finite(tmp_path, value):
     x = GOOD.astype(np.float64)
     x[1, 0, 1, 1] = x[2, 0, 0, 0] = value
     path = save(tmp_path, x=x)
-    assert refusal(path) == (f"x in {path} holds 2 values that are NaN or infinite in float32; check the preprocessing")
+    assert refusal(path) == (
+        f"images x in {path} must be finite, but hold 2 NaN or infinite values; check the preprocessing"
+    )
 
 
 def test_output_replaces_what_was_there(tmp_path):

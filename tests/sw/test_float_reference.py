@@ -109,12 +109,20 @@ def test_vectors_may_leave_out_height_and_width():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.zeros((1, 2, 4, 5)), "the input of net must have the shape (N, 2, 4, 4), not (1, 2, 4, 5)"),
-        (np.zeros((2, 4, 4)), "the input of net must have the shape (N, 2, 4, 4), not (2, 4, 4)"),
-        (np.zeros((1, 2, 4, 4), bool), "the input of net must be real numbers, not bool"),
+        (
+            np.zeros((1, 2, 4, 5)),
+            "images for net must have the shape (N, 2, 4, 4), not (1, 2, 4, 5); "
+            "preprocess them as the network wants its input",
+        ),
+        (
+            np.zeros((2, 4, 4)),
+            "images for net must have the shape (N, 2, 4, 4), not (2, 4, 4); "
+            "preprocess them as the network wants its input",
+        ),
+        (np.zeros((1, 2, 4, 4), bool), "images for net must be real numbers, not bool; store them as float32"),
         (
             np.full((1, 2, 4, 4), np.nan),
-            "the input of net holds 32 NaN or infinite values; give finite numbers",
+            "images for net must be finite, but hold 32 NaN or infinite values; check the preprocessing",
         ),
     ],
 )

@@ -233,10 +233,13 @@ def test_silent_steps_change_the_trains():
 def test_images_of_another_shape_are_refused(shape):
     with pytest.raises(InputError) as caught:
         GoldenModel(_graph_network()).run(np.zeros(shape, np.float32))
-    assert str(caught.value) == f"network graph takes images of shape ('N', 2, 7, 8) with N >= 1, not {shape}"
+    assert str(caught.value) == (
+        f"images for graph must have the shape (N, 2, 7, 8) with N >= 1, not {shape}; "
+        "preprocess them as the network wants its input"
+    )
 
 
 def test_images_that_are_no_numbers_are_refused():
     with pytest.raises(InputError) as caught:
         GoldenModel(_graph_network()).run(np.zeros((1, 2, 7, 8), complex))
-    assert str(caught.value) == "the network input must be real numbers or integers, not complex128"
+    assert str(caught.value) == "images for graph must be real numbers, not complex128; store them as float32"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
 from ..float_reference import run
 from ..graph import Graph
+from ..inputs import checked_images
 
 MAX_IMAGES = 512
 _RANDOM_IMAGES = 64
@@ -34,25 +34,9 @@ def calibrate(graph: Graph, images: np.ndarray | None, time_steps: int, max_imag
     random = images is None
     if images is None:
         images = np.random.default_rng(0).standard_normal((_RANDOM_IMAGES, *graph.input_shape))
-    images = np.asarray(images)
-    _check(images, graph.input_shape)
+    images = checked_images(np.asarray(images), graph.input_shape, "calibration images", dtype=np.float32)
     largest = max(int(np.prod(shape)) for shape in (graph.input_shape, *(node.shape for node in graph.nodes)))
     per_image = 4 * sum(int(np.prod(node.shape)) for node in graph.nodes) + 2 * time_steps * largest
     count = min(len(images), max_images, max(1, _MAX_BYTES // per_image))
-    chosen = images[np.arange(count) * len(images) // count].astype(np.float32)
+    chosen = images[np.arange(count) * len(images) // count]
     return Calibration(chosen, run(graph, chosen, keep=True)[1], random)
-
-
-def _check(images: np.ndarray, shape: tuple[int, int, int]) -> None:
-    if images.ndim != 4 or images.shape[1:] != shape or not len(images):
-        raise InputError(
-            f"calibration images must have the shape (N, {', '.join(map(str, shape))}) with N >= 1, "
-            f"not {images.shape}; preprocess them as the network wants its input"
-        )
-    if images.dtype.kind not in "fiu":
-        raise InputError(f"calibration images must be real numbers, not {images.dtype}; store them as float32")
-    bad = np.count_nonzero(~np.isfinite(images))
-    if bad:
-        raise InputError(
-            f"calibration images must be finite, but hold {bad} NaN or infinite values; check the preprocessing"
-        )

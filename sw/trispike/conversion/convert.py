@@ -33,18 +33,20 @@ def convert(
     silent: int | None = None,
     tau: float = 2 / 3,
     max_images: int = MAX_IMAGES,
+    correct_bias: bool = True,
 ) -> tuple[Network, ConversionReport]:
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
     `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
-    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is
-    s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing.
+    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent`
+    is s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing.
+    `correct_bias` shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
 
     Raises:
         ConversionError: if an option is out of range or the network cannot be exact on `arch`.
         InputError: if `calibration` does not suit the network.
     """
-    codings = _codings(arch, time_steps, silent, tau)
+    codings = _codings(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
     plan = fuse(graph)
     data = calibrate(graph, calibration, time_steps, max_images)
@@ -84,7 +86,9 @@ def _encoded_input(data: Calibration, plan: Plan, time_steps: int) -> _Encoded:
     return _Encoded(scale, digits_of(integers, time_steps), clipped / integers.size)
 
 
-def _codings(arch: Architecture, time_steps: int, silent: int | None, tau: float) -> tuple[Coding, ...]:
+def _codings(
+    arch: Architecture, time_steps: int, silent: int | None, tau: float, correct_bias: bool
+) -> tuple[Coding, ...]:
     """The codings that every layer may choose from, the one with the fewest silent steps first."""
     if not 1 <= time_steps <= arch.max_time_steps:
         raise ConversionError(
@@ -92,11 +96,11 @@ def _codings(arch: Architecture, time_steps: int, silent: int | None, tau: float
             f"choose fewer or an architecture with more max_time_steps"
         )
     if silent is not None and not 0 <= silent <= time_steps:
-        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 or 2 is usual")
+        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 is usual")
     if not 0.5 <= tau < 1:
         raise ConversionError(f"tau must lie in 1/2 <= tau < 1, not {tau}; 2/3 is usual")
     chosen = range(1, min(MOST_SILENT, time_steps) + 1) if silent is None else (silent,)
-    return tuple(Coding(time_steps, steps, tau) for steps in chosen)
+    return tuple(Coding(time_steps, steps, tau, correct_bias) for steps in chosen)
 
 
 def _best_layer(

@@ -16,6 +16,7 @@ LARGEST_RATIO = 1.25  #: of a candidate lam to the largest activation
 _STEP = LARGEST_RATIO ** (1 / 2)
 _COARSE_STEPS = (0, 1, -1, 2, *range(-2, -13, -1))  #: 1.25 down to a quarter, nearest to 1 first: it wins ties
 _REFINEMENTS = 3
+_LEAST_PEAK = 1 / 256  #: of a channel, relative to the largest of its tensor
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,11 @@ def squared_error(decoded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def live_peaks(values: np.ndarray) -> np.ndarray:
     """Largest magnitude per channel of `values` [N, C, H, W], float64 [C]; a dead channel gets a safe one.
 
-    Safe is the median of the live channels, or 1 where there are none.
+    Safe is the median of the live channels, or 1 where there are none. A channel that hardly lives is taken for
+    a little livelier than it is: a scale far below those of the others gains nothing and may need a theta below 2.
     """
-    return _live(np.abs(values).max(axis=(0, 2, 3)).astype(np.float64))
+    peak = _live(np.abs(values).max(axis=(0, 2, 3)).astype(np.float64))
+    return np.maximum(peak, peak.max() * _LEAST_PEAK)
 
 
 def _live(peak: np.ndarray) -> np.ndarray:

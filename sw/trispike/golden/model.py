@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..inputs import checked_images
 from ..network import INPUT, Layer, Network
 from .additions import count_additions, count_spikes, fan_out
 from .checks import check_network
@@ -71,7 +71,7 @@ class GoldenModel:
             InputError: if `x` has another shape, is not numeric, or holds values that are not finite.
             ConversionError: if weights or potentials are too large to compute exactly.
         """
-        self._check_input(x)
+        x = checked_images(x, self._network.input_shape, f"images for {self._network.name}")
         parts = []
         for start in range(0, len(x), self._chunk):
             part = x[start : start + self._chunk]
@@ -86,15 +86,6 @@ class GoldenModel:
             additions={name: np.concatenate([part.additions[name] for part in parts]) for name in parts[0].additions},
             clipped=sum(part.clipped for part in parts),
         )
-
-    def _check_input(self, x: np.ndarray) -> None:
-        expected = self._network.input_shape
-        if x.ndim != 4 or x.shape[1:] != expected or not len(x):
-            raise InputError(
-                f"network {self._network.name} takes images of shape {('N', *expected)} with N >= 1, not {x.shape}"
-            )
-        if x.dtype.kind not in "buif":
-            raise InputError(f"the network input must be real numbers or integers, not {x.dtype}")
 
     def _run_chunk(self, x: np.ndarray, keep_trains: bool) -> Result:
         network = self._network

@@ -1,0 +1,42 @@
+"""Spike memory: every lane reads at its bank's turn, any lanes at once, and gets the word two cycles later."""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from trispike_hw import architecture
+from trispike_hw.spike_memory import SpikeMemory
+
+
+@pytest.mark.parametrize("lanes", [2, 4, 8])
+def test_all_lanes_read_at_once(lanes: int) -> None:
+    rng = random.Random(lanes)
+    arch = architecture.build(architecture.preset("nano").model_dump() | {"lanes": lanes, "spike_words": 256})
+    dut = SpikeMemory(arch)
+    words = [rng.getrandbits(2 * arch.columns) for _ in range(arch.spike_words)]
+
+    async def bench(ctx):
+        for address, word in enumerate(words):
+            ctx.set(dut.write.enable, 1)
+            ctx.set(dut.write.address, address)
+            ctx.set(dut.write.data, {"pos": word & (1 << arch.columns) - 1, "neg": word >> arch.columns})
+            await ctx.tick()
+        ctx.set(dut.write.enable, 0)
+        expected = []
+        for _ in range(8 * lanes):
+            turns = [ctx.get(turn) for turn in dut.turn]
+            assert sorted(turns) == list(range(lanes))
+            asked = [rng.randrange(arch.spike_words // lanes) * lanes + turn for turn in turns]
+            for port, address in zip(dut.address, asked, strict=True):
+                ctx.set(port, address)
+            expected.append([words[address] for address in asked])
+            await ctx.tick()
+            if len(expected) == 2:
+                found = [ctx.get(port.as_value()) for port in dut.data]
+                assert found == expected.pop(0)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
