@@ -54,8 +54,9 @@ def accelerator_verilog(arch: Architecture) -> str:
 
     from trispike_hw.accelerator import Accelerator
 
-    text = verilog.convert(Accelerator(arch, trace=True), name="accelerator", emit_src=False, strip_internal_attrs=True)
+    design = Accelerator(arch, trace=True)
     with _new_entry(path) as scratch:
+        text = verilog.convert(design, name="accelerator", emit_src=False, strip_internal_attrs=True)
         (scratch / path.name).write_text(text, encoding="utf-8")
         (scratch / path.name).replace(path)
     return text

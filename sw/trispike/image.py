@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import zlib
@@ -54,9 +55,9 @@ def save(program: Program, directory: Path | str) -> None:
     Raises:
         OutputError: if it cannot be written, or is not empty and holds no image; nothing is left half-written.
     """
+    check_target(directory)
     target = Path(directory).resolve()
     try:
-        _check_target(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         fresh.mkdir()
@@ -66,7 +67,33 @@ def save(program: Program, directory: Path | str) -> None:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise OutputError(f"cannot write the image to {directory}: {error.strerror or error}") from error
+        raise _unwritable(directory, error.strerror or str(error)) from error
+
+
+def check_target(directory: Path | str) -> None:
+    """Refuse a directory to which `save` cannot write; to be called before the long work on what is to be saved.
+
+    Raises:
+        OutputError: as `save` does. A disk that is full or failing shows only there.
+    """
+    target = Path(directory).resolve()
+    try:
+        if target.exists():
+            if not target.is_dir():
+                raise _unwritable(directory, "it is a file, not a directory")
+            if any(target.iterdir()) and not _is_image(target):
+                raise _unwritable(directory, "it is not empty and holds no trispike image")
+        above = next(path for path in target.parents if path.exists())  # the directories below it, `save` makes
+    except OSError as error:
+        raise _unwritable(directory, error.strerror or str(error)) from error
+    if not above.is_dir():
+        raise _unwritable(directory, f"{above} is a file, not a directory")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _unwritable(directory, f"{above} is not writable")
+
+
+def _unwritable(directory: Path | str, reason: str) -> OutputError:
+    return OutputError(f"cannot write the image to {directory}: {reason}; choose another directory")
 
 
 def load(directory: Path | str, arch: Architecture | None = None) -> Program:
@@ -166,19 +193,6 @@ def _write(program: Program, directory: Path) -> None:
         (directory / path).write_bytes(data)
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def _check_target(target: Path) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise OutputError(
-            f"cannot write the image to {target}: it is a file, not a directory; choose another directory"
-        )
-    if any(target.iterdir()) and not _is_image(target):
-        raise OutputError(
-            f"cannot write the image to {target}: it is not empty and holds no trispike image; choose another directory"
-        )
 
 
 def _is_image(directory: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Networks with branches on the generated accelerator: small, from float weights, bit-exact."""
+"""Networks with branches on the generated accelerator, converted from float: bit-exact against the golden model."""
 
 import pytest
 from small_graphs import GRAPHS, images
@@ -28,4 +28,4 @@ def test_branches_are_bit_exact(icarus, name):
     graph = GRAPHS[name]()
     network, _ = convert(graph, ROOMY, calibration=images(graph, 32), time_steps=3)
     report = simulate(lower(network, ROOMY), images(graph, 1, seed=5), engine=icarus)
-    assert report.explain() == "bit-exact: all trains and integers of 1 images equal the golden model's"
+    assert report.explain() == "bit-exact: all trains and integers of 1 image equal the golden model's"

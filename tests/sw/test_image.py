@@ -182,7 +182,9 @@ def test_a_failure_while_writing_leaves_the_old_image(
     monkeypatch.setattr(image, "memory_files", lambda _: {"mem/no/such/directory": "0"})
     with pytest.raises(OutputError) as caught:
         save(program, saved)
-    assert str(caught.value) == f"cannot write the image to {saved}: No such file or directory"
+    assert str(caught.value) == (
+        f"cannot write the image to {saved}: No such file or directory; choose another directory"
+    )
     assert contents(saved) == before
     assert [p.name for p in saved.parent.iterdir()] == ["net"]
 

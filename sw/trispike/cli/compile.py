@@ -39,6 +39,7 @@ def command(
     """Turn a trained network into spikes and place it on an architecture."""
     architecture = options.architecture(preset, arch)
     steps, allowed = _time_steps(time_steps, loss)
+    image.check_target(output)
     calibration = None if calibrate is None else load_images(calibrate)
     compilation = api.compile_with_report(
         model, architecture, calibration=calibration, time_steps=steps, silent=_silent(silent), tau=tau, loss=allowed

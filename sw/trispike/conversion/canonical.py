@@ -121,7 +121,7 @@ def _affines_into_convolutions(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A batch norm that convolutions alone read becomes part of them, unless their padding would meet its shift."""
     made: dict[str, Node] = {node.name: node for node in nodes}
     for affine in nodes:
-        readers = [made[node.name] for node in consumers(nodes, affine.name)]
+        readers = [made[node.name] for node in nodes if affine.name in node.inputs]
         if not isinstance(affine, Affine) or affine is nodes[-1]:
             continue
         if all(isinstance(node, Conv) and (not any(node.padding) or not affine.shift.any()) for node in readers):

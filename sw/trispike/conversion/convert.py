@@ -38,9 +38,9 @@ def convert(
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
     `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
-    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent` is
-    s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing. `correct_bias`
-    shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
+    without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent`
+    is s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing.
+    `correct_bias` shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
 
     Raises:
         ConversionError: if an option is out of range or the network cannot be exact on `arch`.
@@ -96,7 +96,7 @@ def _codings(
             f"choose fewer or an architecture with more max_time_steps"
         )
     if silent is not None and not 0 <= silent <= time_steps:
-        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 or 2 is usual")
+        raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 is usual")
     if not 0.5 <= tau < 1:
         raise ConversionError(f"tau must lie in 1/2 <= tau < 1, not {tau}; 2/3 is usual")
     chosen = range(1, min(MOST_SILENT, time_steps) + 1) if silent is None else (silent,)

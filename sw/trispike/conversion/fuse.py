@@ -171,7 +171,7 @@ class _Fusion:
             mode, upper = Mode.RELU, follower.upper
             absorbed.append(follower)
             follower = sole_consumer(self.graph.nodes, follower.name)
-        if isinstance(follower, MaxPool) and _is_apart(follower) and _fits(follower, node.shape):
+        if isinstance(follower, MaxPool) and _is_absorbable(follower, node.shape):
             pool = Pool(follower.kernel, follower.stride)
             absorbed.append(follower)
         last = absorbed[-1]
@@ -198,19 +198,20 @@ class _Fusion:
     def _copy_pool(self, node: MaxPool) -> None:
         """Max pooling as a layer of its own: neurons copy the trains, zeros stand for the padding."""
         view = self.views[node.inputs[0]]
-        channels, *size = source_shape(self.graph, node)
+        source_size = source_shape(self.graph, node)
+        channels = source_size[0]
         reach = [
             (count - 1) * stride + kernel
             for count, stride, kernel in zip(node.shape[1:], node.stride, node.kernel, strict=True)
         ]
-        with_zeros = any(node.padding) or not _fits(node, (channels, *size))
+        with_zeros = any(node.padding) or not _fits(node, source_size)
         if with_zeros and not all(part.source in {None, *self.non_negative} for part in view):
             raise ConversionError(
                 f"node {node.name}: a max pooling with padding {node.padding} needs an input that is never negative; "
                 f"put a ReLU before it or remove the padding"
             )
         rows, columns = (
-            max(length, needed) if with_zeros else length for length, needed in zip(size, reach, strict=True)
+            max(length, needed) if with_zeros else length for length, needed in zip(source_size[1:], reach, strict=True)
         )
         copied = channelwise(view, np.ones((channels, 1, 1)), padding=node.padding[:2])
         plan = LayerPlan(
@@ -227,9 +228,9 @@ class _Fusion:
             self.non_negative.add(plan.name)
 
 
-def _is_apart(pool: MaxPool) -> bool:
-    """Whether no neuron belongs to two windows, so that the layer before computes each once."""
-    return pool.kernel == pool.stride and not any(pool.padding)
+def _is_absorbable(pool: MaxPool, source: tuple[int, int, int]) -> bool:
+    """Whether the layer before `pool` can pool its own trains: windows neither overlap nor leave the map."""
+    return pool.kernel == pool.stride and not any(pool.padding) and _fits(pool, source)
 
 
 def _fits(pool: MaxPool | AveragePool, source: tuple[int, int, int]) -> bool:

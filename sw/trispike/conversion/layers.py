@@ -10,7 +10,7 @@ from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
 from ..network import Kind, Layer, Mode, Segment
-from .bias_correction import corrected_bias
+from .bias_correction import corrected_bias, logits_correction
 from .plan import LayerPlan
 from .quantise import (
     Demand,
@@ -25,9 +25,9 @@ from .quantise import (
 from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
-_COARSEST = 8  #: how many times coarser than the widest weights a layer may become before it is refused
-_MARGIN = 1.01
-_THETA_WITHOUT_WEIGHTS = 256
+_COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
+_MARGIN = 1.01  #: coarser than the excess demands, because weights round upward too
+_THETA_WITHOUT_WEIGHTS = 256  #: of a channel whose weights are all zero: only its bias is left
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _LayerMaker:
         raise NotImplementedError
 
     def draft(self, unit: np.ndarray) -> Layer:
-        """The layer with units `unit` or coarser ones, not yet calibrated but as wide as it will be at most, nearly."""
+        """The layer with units `unit` before calibration, about as wide as it will be after it."""
         raise NotImplementedError
 
     def calibrated(self, unit: np.ndarray) -> Layer:
@@ -137,8 +137,7 @@ class _LayerMaker:
         worst = max(asked, key=lambda demand: demand.excess[channel])
         raise ConversionError(
             f"layer {self.plan.name}, channel {channel}: {worst.what} needs {worst.bits(channel)} bits, but the "
-            f"hardware has {worst.available}, and coarser weights would lose too much; use fewer time steps or silent "
-            f"steps, or {worst.remedy}"
+            f"hardware has {worst.available}, and coarser weights would lose too much; use {worst.remedy}"
         )
 
 
@@ -153,9 +152,9 @@ class _FiringLayer(_LayerMaker):
         return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LARGEST_RATIO / precision.theta))
 
     def draft(self, unit: np.ndarray) -> Layer:
-        neuron, shape = self._neuron(unit), self._peak() * LARGEST_RATIO
-        theta = np.maximum(2, round_half_up(shape * (1 << self.coding.silent) / unit))
-        return self._layer(neuron, theta, integer_bias(self.plan, unit))
+        whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
+        theta = np.maximum(2, round_half_up(whole / unit))
+        return self._layer(self._neuron(unit), theta, integer_bias(self.plan, unit))
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         plan, peak = self.plan, self._peak()
@@ -164,10 +163,10 @@ class _FiringLayer(_LayerMaker):
             self._check_theta(theta)
             return self._layer(self._neuron(unit), theta, integer_bias(plan, unit))
         neuron = self._neuron(unit)
-        self._check_theta(round_half_up(peak * (1 << self.coding.silent) / unit))
         limit = np.full(len(peak), Precision.of(self.arch).theta)
         if plan.upper is not None:
             limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
+        self._check_theta(np.minimum(round_half_up(peak * (1 << self.coding.silent) / unit), limit))
         segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
@@ -216,6 +215,8 @@ class _LogitsLayer(_LayerMaker):
 
     def calibrated(self, unit: np.ndarray) -> Layer:
         layer = self.draft(unit)
+        if not self.coding.correct_bias:
+            return layer
         integers = run_layer(layer, self.tensors)
-        error = integers * unit[:, None, None] / (1 << self.coding.time_steps) - self.wanted
-        return replace(layer, bias=integer_bias(self.plan, unit, -error.mean(axis=(0, 2, 3))))
+        decoded = integers * unit[:, None, None] / (1 << self.coding.time_steps)
+        return replace(layer, bias=integer_bias(self.plan, unit, logits_correction(decoded, self.wanted)))

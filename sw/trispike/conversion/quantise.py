@@ -13,6 +13,7 @@ from .plan import LayerPlan, RealSegment
 
 _ANSWER_BITS = 32
 _SYNAPSES_OF_IDENTITIES = 4  #: that make ratios of scales exact to a tenth of a percent
+_FEWER_STEPS = "fewer time steps or silent steps,"
 
 
 def round_half_up(x: np.ndarray | float) -> np.ndarray:
@@ -133,10 +134,15 @@ def demands(layer: Layer, arch: Architecture, time_steps: int) -> tuple[Demand, 
     found = [
         Demand("the sum of its weights", total, arch.accumulator_bits, "an architecture with more accumulator_bits"),
         Demand("its bias", np.abs(layer.bias), arch.bias_bits, "an architecture with more bias_bits"),
-        Demand("its membrane potential", potential, arch.potential_bits, "an architecture with more potential_bits"),
+        Demand(
+            "its membrane potential",
+            potential,
+            arch.potential_bits,
+            f"{_FEWER_STEPS} or an architecture with more potential_bits",
+        ),
     ]
     if layer.mode is Mode.LOGITS:
-        found.append(Demand("its answer", potential, _ANSWER_BITS, "smaller weights"))
+        found.append(Demand("its answer", potential, _ANSWER_BITS, f"{_FEWER_STEPS} or smaller weights"))
     return tuple(found)
 
 

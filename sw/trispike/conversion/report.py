@@ -17,9 +17,9 @@ class LayerReport:
     Ranges are (smallest, largest) over channels. `silent` is s, `clipped` the share of float activations beyond lam,
     `sqnr_db` the ratio of signal to error against the float network in dB (None where the error is zero), `spikes` the
     mean number per output value and step, `mean_error` the mean of decoded minus float in units of the last digit (of u
-    in the last layer). `weight_peak` is the smallest over channels of the largest |w|, `weight_sum` the largest sum of
-    |w|,
-    `potential_bits` what the proven bound on V needs. Entries that a mode does not have are None.
+    in the last layer). `weight_peak` is the smallest over channels of the largest |w| (of all weights in the last
+    layer, whose channels share one u), `weight_sum` the largest sum of |w|, `potential_bits` what the proven bound on V
+    needs. Entries that a mode does not have are None.
     """
 
     name: str
@@ -84,7 +84,7 @@ def layer_report(layer: Layer, result: np.ndarray, wanted: np.ndarray, time_step
         sqnr_db=10 * log10(signal / noise) if noise > 0 and signal > 0 else None,
         spikes=None if logits else spike_rate(result),
         mean_error=float(np.mean(error / (layer.unit[:, None, None] if logits else step))),
-        weight_peak=int(peaks[peaks > 0].min(initial=peaks.max())),
+        weight_peak=int(peaks.max() if logits else peaks[peaks > 0].min(initial=peaks.max())),
         weight_sum=int(total.max()),
         potential_bits=max(int(value) for value in bound).bit_length() + 1,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def layer_report(layer: Layer, result: np.ndarray, wanted: np.ndarray, time_step
 
 def spike_rate(trains: np.ndarray) -> float:
     """Spikes per value and step of trains [N, T, C, H, W]."""
-    return np.count_nonzero(trains) / trains.size
+    return float(np.count_nonzero(trains) / trains.size)
 
 
 def span(values: np.ndarray) -> tuple[float, float]:

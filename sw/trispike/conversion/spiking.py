@@ -20,7 +20,7 @@ _WINDOWS_PER_IMAGE_SHARE = 4
 def sums(
     segments: Sequence[Segment], tensors: Mapping[str, np.ndarray], neurons: tuple[int, int, int], images: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Synaptic sums [n, T, C, H, W] of the first `images` images, in chunks, each with the slice of images it is of."""
+    """Synaptic sums [n, T, C, H, W] of the first `images` images, chunk by chunk with the slice of the images."""
     steps = next(iter(tensors.values())).shape[1]
     pixels = neurons[1] * neurons[2]
     taps = max(int(np.prod(segment.weights.shape[1:])) for segment in segments)
@@ -31,7 +31,10 @@ def sums(
 
 
 def run_layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What `layer` makes of the trains [N, T, C, H, W] of its sources by name: trains, or int64 S in mode LOGITS."""
+    """The output of `layer`: trains [N, T, C, H, W], or in mode LOGITS the integers S, int64 [N, C, 1, 1].
+
+    `tensors` holds the trains of its sources by name.
+    """
     images = len(next(iter(tensors.values())))
     parts = []
     for _, z in sums(layer.segments, tensors, layer.neurons, images):
@@ -46,7 +49,7 @@ def run_layer(layer: Layer, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
 def sample(
     plan: LayerPlan, segments: Sequence[Segment], tensors: Mapping[str, np.ndarray], wanted: np.ndarray
 ) -> Samples:
-    """Randomly chosen outputs of a layer, always the same: their sums, and of `wanted` [N, C, H, W] the values."""
+    """Some outputs of a layer, random but always the same: their sums and their values in `wanted` [N, C, H, W]."""
     kernel, stride = (plan.pool.kernel, plan.pool.stride) if plan.pool is not None else ((1, 1), (1, 1))
     rows, columns = plan.shape[1:]
     windows = max(_MIN_WINDOWS, _SAMPLE_NEURONS // (plan.neurons[0] * kernel[0] * kernel[1]))
