@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 from float_networks import GraphBuilder, images
+from small_graphs import Builder
+from small_graphs import images as small_images
 
 from trispike.conversion.canonical import canonical
 from trispike.errors import ConversionError
 from trispike.float_reference import run
 from trispike.graph import MaxPool, Node, Relu
+from trispike.network import INPUT
 
 SHAPE = (2, 8, 8)
 
@@ -57,6 +60,49 @@ def test_nodes_without_influence_vanish():
     unused = MaxPool("unused", ("c",), (4, 3, 3), (2, 2), (2, 2))
     graph = type(graph)(graph.name, graph.input_shape, (graph.nodes[0], unused, *graph.nodes[1:]))
     assert [name for _, name in same_function(graph)] == ["c", "r", "l"]
+
+
+def same_small_graph(builder):
+    graph = builder.graph("net")
+    x = small_images(graph, 4)
+    rewritten = canonical(graph)
+    np.testing.assert_allclose(run(rewritten, x), run(graph, x), rtol=1e-4, atol=1e-5)
+    return [(type(node).__name__, node.name) for node in rewritten.nodes]
+
+
+def test_batch_norms_fold_into_convolutions_without_padding():
+    b = Builder((4, 7, 7))
+    x = b.conv(b.affine(INPUT), 6, 3, padding=(0,) * 4, groups=2)
+    b.classifier(b.conv(b.affine(b.relu(x)), 5))
+    assert same_small_graph(b) == [
+        ("Conv", "conv1"), ("Relu", "relu2"), ("Affine", "affine3"), ("Conv", "conv4"), ("Conv", "conv6"),
+    ]  # fmt: skip
+
+
+def test_a_shared_batch_norm_stays_where_one_reader_is_no_convolution():
+    b = Builder((4, 7, 7))
+    x = b.affine(b.relu(b.conv(INPUT, 4)))
+    b.classifier(b.add(x, b.conv(x, 4, 1)))
+    assert ("Affine", "affine2") in same_small_graph(b)
+
+
+def test_what_works_by_channel_moves_before_a_concatenation():
+    b = Builder((2, 9, 9))
+    x = b.concat(b.conv(INPUT, 4), b.conv(INPUT, 6, 1))
+    x = b.conv(b.max_pool(b.relu(b.affine(x)), 3, 2), 10, groups=10)
+    b.classifier(x)
+    names = same_small_graph(b)
+    assert names[2:] == [
+        ("Affine", "affine3/0"), ("Affine", "affine3/1"), ("Relu", "relu4/0"), ("Relu", "relu4/1"),
+        ("MaxPool", "max5/0"), ("MaxPool", "max5/1"), ("Conv", "conv6/0"), ("Conv", "conv6/1"), ("Concat", "conv6"),
+        ("Conv", "conv8"),
+    ]  # fmt: skip
+
+
+def test_a_concatenation_with_the_network_input_stays():
+    b = Builder((2, 5, 5))
+    b.classifier(b.relu(b.concat(b.conv(INPUT, 4), INPUT)))
+    assert [kind for kind, _ in same_small_graph(b)] == ["Conv", "Concat", "Relu", "Conv"]
 
 
 class Softplus(Node):

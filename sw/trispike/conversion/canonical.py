@@ -29,8 +29,8 @@ def canonical(graph: Graph) -> Graph:
     nodes = _live(graph.nodes)
     for rewrite in (
         _without_average_before_output,
-        _channelwise_before_concats,
         _affines_into_convolutions,
+        _channelwise_before_concats,
         _relus_before_max_pools,
         _without_repeated_relus,
     ):
@@ -120,13 +120,13 @@ def _channels_of(node: Node, channels: slice) -> Node:
 def _affines_into_convolutions(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A batch norm that convolutions alone read becomes part of them, unless their padding would meet its shift."""
     made: dict[str, Node] = {node.name: node for node in nodes}
-    for affine in nodes:
-        readers = [made[node.name] for node in nodes if affine.name in node.inputs]
-        if not isinstance(affine, Affine) or affine is nodes[-1]:
+    for affine in nodes[:-1]:
+        if not isinstance(affine, Affine):
             continue
-        if all(isinstance(node, Conv) and (not any(node.padding) or not affine.shift.any()) for node in readers):
-            for node in readers:
-                made[node.name] = _after_affine(node, made[affine.name])
+        readers = [node for node in nodes if affine.name in node.inputs]
+        convolutions = [node for node in readers if isinstance(node, Conv)]
+        if convolutions == readers and not (affine.shift.any() and any(any(conv.padding) for conv in convolutions)):
+            made.update({conv.name: _after_affine(conv, affine) for conv in convolutions})
     return tuple(made.values())
 
 

@@ -64,8 +64,7 @@ class GraphBuilder:
         if channels_last:
             fixed = [fixed[2], fixed[0], fixed[1]]
             self._notes.append(f"input {input_name!r} is (N, H, W, C) in the file; give it as (N, C, H, W)")
-        channels, *size = fixed
-        shape = (channels, *(1,) * (2 - len(size)), *size)
+        shape = (fixed[0], fixed[1] if len(fixed) == 3 else 1, fixed[-1] if len(fixed) > 1 else 1)
         axes = real_axes(shape)
         if channels_last:
             axes = (*axes[1:], axes[0])

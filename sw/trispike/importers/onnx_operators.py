@@ -79,7 +79,7 @@ def _sum(build: GraphBuilder, call: Call) -> Activation:
 @ONNX.operator("Sub", support="a constant per channel from an activation, or an activation from it")
 def _sub(build: GraphBuilder, call: Call) -> Activation:
     if isinstance(call.get("A"), Constant):
-        return build.add_constant(build.scale(call.activation("B"), np.float32([-1])), call.weights("A"))
+        return build.add_constant(build.scale(call.activation("B"), -np.ones(1, np.float32)), call.weights("A"))
     if isinstance(call.get("B"), Constant):
         return build.add_constant(call.activation("A"), -call.weights("B"))
     call.refuse("subtracts two activations; one of the two must be constant")
