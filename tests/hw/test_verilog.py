@@ -123,12 +123,12 @@ def unwanted(cells: dict[str, str]) -> set[str]:
 
 
 def check_synthesis(directory: Path, name: str, device: str) -> None:
-    """Weights have three ports, two of which are one: true-dual-port RAM, whose ports have 18 bits at most."""
+    """Weights and program have three ports, two of them one: true-dual-port RAM, whose ports have 18 bits at most."""
     text = generate(architecture.preset(name), device=DEVICES[device])
     cells = cells_of(directory, text)
     assert unwanted(cells) == set()
     expected = {
-        memory: blocks(bits, words, 18 if ".weights" in memory else 36)
+        memory: blocks(bits, words, 18 if ".weights" in memory or memory == "program" else 36)
         for memory, (bits, words) in block_memories(text).items()
     }
     assert sum(".weights" in memory for memory in expected) == architecture.preset(name).pairs

@@ -174,7 +174,7 @@ def test_deterministic_and_serialisable():
             "time_steps must lie in 1..16 on architecture small, not 17; "
             "choose fewer or an architecture with more max_time_steps",
         ),
-        ({"silent": 9}, "silent must lie in 0..time_steps = 0..8, not 9; 1 or 2 is usual"),
+        ({"silent": 9}, "silent must lie in 0..time_steps = 0..8, not 9; 1 is usual"),
         ({"tau": 1.0}, "tau must lie in 1/2 <= tau < 1, not 1.0; 2/3 is usual"),
         (
             {"time_steps": 16, "silent": 16},
