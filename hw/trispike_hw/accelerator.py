@@ -9,10 +9,11 @@ from .architecture import Architecture
 from .cluster import Cluster
 from .dispatcher import Dispatcher
 from .host_port import HostPort
-from .layout import PROGRAM_BITS, STREAM_BITS
+from .layout import PROGRAM_BITS, STREAM_BITS, WeightRequest, weight_row
 from .ports import BLOCK_RAM, RegisterBus
 from .registers import RegisterBank
 from .sequencer import Sequencer
+from .weight_loader import WeightLoader
 from .word_writer import WordWriter
 
 
@@ -38,7 +39,8 @@ class Accelerator(wiring.Component):
     """Top of the design; docs/machine.md is its contract.
 
     Function: the input stream loads programs, constants, weights and spikes and starts runs; the output stream gives
-    the answer of each run; `registers` shows counters. `trace` (for benches, on request) shows every spike word as it
+    the answer of each run; `registers` shows counters; weights that are not resident come in through `weights_rows`, a
+    burst for each `weights_request`. `trace` (for benches, on request) shows every spike word as it
     is written. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
     """
 
@@ -50,6 +52,8 @@ class Accelerator(wiring.Component):
                 "i": In(stream.Signature(STREAM_BITS)),
                 "o": Out(stream.Signature(signed(STREAM_BITS))),
                 "registers": In(RegisterBus()),
+                "weights_request": Out(stream.Signature(WeightRequest)),
+                "weights_rows": In(stream.Signature(weight_row(arch))),
             }
             | ({"trace": Out(Trace(arch))} if trace else {})
         )
@@ -68,6 +72,7 @@ class Accelerator(wiring.Component):
         m.submodules.writer = writer = WordWriter(arch)
         m.submodules.answer = answer = AnswerStore(arch)
         m.submodules.bank = bank = RegisterBank(arch)
+        m.submodules.loader = loader = WeightLoader(arch)
         clusters = [Cluster(arch) for _ in range(arch.clusters)]
         for number, cluster in enumerate(clusters):
             m.submodules[f"cluster{number}"] = cluster
@@ -76,7 +81,10 @@ class Accelerator(wiring.Component):
         wiring.connect(m, answer.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.registers), bank.bus)
 
-        self._connect_program(m, host, sequencer, dispatcher)
+        wiring.connect(m, loader.request, wiring.flipped(self.weights_request))
+        wiring.connect(m, wiring.flipped(self.weights_rows), loader.rows)
+
+        self._connect_program(m, host, sequencer, dispatcher, loader)
 
         header = sequencer.header
         for number, cluster in enumerate(clusters):
@@ -93,13 +101,18 @@ class Accelerator(wiring.Component):
                 cluster.config.plane.eq(header.output.plane),
                 cluster.last_columns.eq(header.layer.last_columns),
             ]
+            pairs = slice(number * arch.cluster_lanes // 2, (number + 1) * arch.cluster_lanes // 2)
+            m.d.comb += cluster.pause.eq(loader.pause[pairs])
             wiring.connect(m, cluster.o_words, writer.i[number])
             wiring.connect(m, cluster.o_answer, answer.i[number])
             for pair, port in enumerate(cluster.weights, number * arch.cluster_lanes // 2):
                 m.d.comb += [
-                    port.enable.eq(host.weights.enable & (host.weights_pair == pair)),
-                    port.address.eq(host.weights.address),
-                    port.data.eq(host.weights.data),
+                    port.enable.eq(
+                        (host.weights.enable & (host.weights_pair == pair))
+                        | (loader.write.enable & loader.write_pairs[pair])
+                    ),
+                    port.address.eq(Mux(loader.write.enable, loader.write.address, host.weights.address)),
+                    port.data.eq(Mux(loader.write.enable, loader.write.data, host.weights.data)),
                 ]
             for lane in range(arch.cluster_lanes):
                 wiring.connect(m, dispatcher.o_slot[number * arch.cluster_lanes + lane], cluster.i_slot[lane])
@@ -109,6 +122,11 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             dispatcher.hungry.eq(Cat(cluster.hungry for cluster in clusters)),
             sequencer.run.eq(host.run),
+            sequencer.weights_ready.eq(loader.ready),
+            loader.start.eq(host.run),
+            loader.list.eq(host.load_list),
+            loader.layer.eq(sequencer.layer),
+            loader.ended_layers.eq(sequencer.layer),
             host.busy.eq(running | host.run),
             sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),
             answer.clear.eq(host.run),
@@ -140,15 +158,23 @@ class Accelerator(wiring.Component):
             ]
         return m
 
-    def _connect_program(self, m, host, sequencer, dispatcher):
-        """Program memory: written by the host, read by the sequencer between layers and by the dispatcher in them."""
+    def _connect_program(self, m, host, sequencer, dispatcher, loader):
+        """Program memory: written by the host, read by the sequencer between layers and by the dispatcher in them.
+
+        The weight loader reads it at any time, through the host's port: the host writes between runs only.
+        """
         m.submodules.program = program = memory.Memory(
             shape=PROGRAM_BITS, depth=self._arch.program_words, init=[], attrs=BLOCK_RAM
         )
-        write, read = program.write_port(), program.read_port()
+        write, read, lists = program.write_port(), program.read_port(), program.read_port()
+        shared = Signal(range(self._arch.program_words))
         m.d.comb += [
+            shared.eq(Mux(host.program.enable, host.program.address, loader.program_address)),
+            lists.addr.eq(shared),
+            lists.en.eq(~host.program.enable),
+            loader.program_data.eq(lists.data),
             write.en.eq(host.program.enable),
-            write.addr.eq(host.program.address),
+            write.addr.eq(shared),
             write.data.eq(host.program.data),
             read.addr.eq(Mux(sequencer.reads_program, sequencer.program_address, dispatcher.program_address)),
             sequencer.program_data.eq(read.data),

@@ -195,7 +195,8 @@ _COMMON: dict[str, Any] = {
     "max_layers": 64,
 }
 
-# Depths follow the ECP5's block RAMs: 2048 rows of 128 bits cost a lane pair 15 of them, 1536 rows just as many.
+# Depths follow the ECP5's block RAMs: 1024 rows of 128 bits cost a lane pair 8 of them; three maps of 32 x 32 x 16
+# channels at T = 8, which a residual block of ResNet-8 wants at once, are 24576 spike words.
 PRESETS: dict[str, Architecture] = {
     fields["name"]: build(_COMMON | fields)
     for fields in (
@@ -203,7 +204,7 @@ PRESETS: dict[str, Architecture] = {
          "constant_tiles": 64, "program_words": 512},
         {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 4, "spike_words": 8192, "weight_rows": 2048,
          "constant_tiles": 128, "program_words": 512},
-        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 8, "spike_words": 16384, "weight_rows": 2048,
+        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 8, "spike_words": 24576, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},
         {"name": "large", "lanes": 32, "clusters": 4, "tsa_width": 8, "spike_words": 8192, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},

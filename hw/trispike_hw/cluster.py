@@ -18,8 +18,9 @@ class Cluster(wiring.Component):
     """The unit that the array is made of.
 
     Function: lanes turn items into sums, the TSA row turns sums into spike words or parts of the answer. Weights are
-    written per lane pair; spikes written here reach all lanes of the cluster. Latency, throughput and back-pressure are
-    those of `Lane` and `TsaRow`. `events` and `additions` are this cycle's counts of all lanes. Reset: no item.
+    written per lane pair, a cycle after `pause` while the lanes run; spikes written here reach all lanes of the
+    cluster. Latency, throughput and back-pressure are those of `Lane` and `TsaRow`. `events` and `additions` are this
+    cycle's counts of all lanes. Reset: no item.
     """
 
     def __init__(self, arch: Architecture):
@@ -33,6 +34,7 @@ class Cluster(wiring.Component):
                 "last_columns": In(5),
                 "constants": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "weights": In(WritePort(range(arch.weight_rows), weight_row(arch))).array(lanes // 2),
+                "pause": In(lanes // 2),
                 "spikes": In(WritePort(arch.spike_address_bits, spike_word(arch))),
                 "o_words": Out(stream.Signature(output_word(arch))),
                 "o_answer": Out(stream.Signature(answer_part(arch))),
@@ -66,6 +68,8 @@ class Cluster(wiring.Component):
             m.submodules[f"lane{number}"] = lane = Lane(arch)
             lanes.append(lane)
             pair, parity = weights[number // 2], number % 2
+            if parity == 0:
+                m.d.comb += lane.pause.eq(self.pause[number // 2])
             wiring.connect(m, wiring.flipped(self.i_slot[number]), lane.i_slot)
             wiring.connect(m, wiring.flipped(self.i_context[number]), row.i_context[number])
             wiring.connect(m, lane.o_sums, row.i_sums[number])

@@ -45,7 +45,7 @@ class Dispatcher(wiring.Component):
     on. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the item's
     context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which
     queues them.
-    Latency: about 8 cycles to the first slot. Throughput: one item in about 6 cycles with one segment, 9 per segment
+    Latency: about 15 cycles to the first slot. Throughput: one item in about 11 cycles with one segment, 12 per segment
     with several, and one cycle more per clipped kernel row. Back-pressure: waits for lanes and rows. `idle` is high
     when all items have been handed over. Reset: idle.
     """
@@ -154,7 +154,8 @@ class Dispatcher(wiring.Component):
                 m.d.sync += waiting_slot[lane].eq(0)
 
         # A segment's position: the first one out of the program, then the last one and its change.
-        word = self.program_data
+        word = Signal(PROGRAM_BITS)  # keeps the memory's slow output off the paths behind it
+        m.d.sync += word.eq(self.program_data)
         given = Position(word[: Position.as_shape().size])
         for name, field in Position.as_shape():
             m.submodules[f"move_{name}"] = adder = TernaryAdder(field.width)
@@ -191,21 +192,25 @@ class Dispatcher(wiring.Component):
                 with m.If(cached):
                     m.next = "READ CHANGE"
 
+            # Four words in four cycles, each captured two cycles after its address.
             with m.State("READ SOURCE"):
                 m.d.comb += self.program_address.eq(base)
                 m.next = "READ WINDOW"
             with m.State("READ WINDOW"):
                 m.d.comb += self.program_address.eq(base + 1)
-                m.d.sync += clip.source.eq(SegmentSource(word))
                 m.next = "READ ROW"
             with m.State("READ ROW"):
                 m.d.comb += self.program_address.eq(base + 2)
-                m.d.sync += [clip.window.eq(SegmentWindow(word)), cached.eq(shape.segments == 1)]
+                m.d.sync += clip.source.eq(SegmentSource(word))
                 m.next = "READ CHANGE"
             with m.State("READ CHANGE"):
-                with m.If(~cached | loops.at_start):
-                    m.d.sync += clip.row.eq(SegmentRow(word))
                 m.d.comb += self.program_address.eq(base + Mux(loops.at_start, POSITION, CHANGES + loops.level))
+                with m.If(~cached):
+                    m.d.sync += clip.window.eq(SegmentWindow(word))
+                m.next = "CHANGE ARRIVES"
+            with m.State("CHANGE ARRIVES"):
+                with m.If(~cached):
+                    m.d.sync += [clip.row.eq(SegmentRow(word)), cached.eq(shape.segments == 1)]
                 m.next = "MOVE"
             with m.State("MOVE"):
                 m.d.comb += [put.en.eq(1), clip.start.eq(1)]

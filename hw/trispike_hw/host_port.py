@@ -23,7 +23,7 @@ class HostPort(wiring.Component):
     Ports:
         i: 32-bit input stream.
         program, constants, weights, spikes: write ports of the memories; `weights_pair` says which pair's memory.
-        run: pulse, starts the program.
+        run: pulse, starts the program; `load_list` is the count of its RUN command then.
         busy: high from the cycle after `run` until the last word of the answer has been taken.
         spikes_started: pulse for the first word of the first SPIKES command after reset or after an answer.
         unknown_command: pulse.
@@ -36,6 +36,7 @@ class HostPort(wiring.Component):
     weights_pair: Signal
     spikes: Any  # members depend on the architecture
     run: Signal
+    load_list: Signal
     busy: Signal
     spikes_started: Signal
     unknown_command: Signal
@@ -51,6 +52,7 @@ class HostPort(wiring.Component):
                 "weights_pair": Out(range(max(arch.pairs, 2))),  # Verilog has no signal without bits
                 "spikes": Out(WritePort(arch.spike_address_bits, spike_word(arch))),
                 "run": Out(1),
+                "load_list": Out(range(arch.program_words)),
                 "busy": In(1),
                 "spikes_started": Out(1),
                 "unknown_command": Out(1),
@@ -132,7 +134,7 @@ class HostPort(wiring.Component):
                     m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.comb += self.i.ready.eq(1)
-                m.d.sync += rows_left.eq(self.i.payload)
+                m.d.sync += [rows_left.eq(self.i.payload), self.load_list.eq(self.i.payload)]
                 with m.If(taken):
                     m.d.sync += [
                         self.unknown_command.eq(~known),

@@ -16,7 +16,8 @@ class Lane(wiring.Component):
     """Fetch, event walk and a row of `columns` processing elements.
 
     Function: takes work items as slots (one per segment) and delivers, for each of `time_steps` steps, the vector z.
-    The weight row for an event is asked for at `weight_address` and arrives two cycles later.
+    The weight row for an event is asked for at `weight_address` and arrives two cycles later; after a cycle with
+    `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the vector before it still waits. Back-pressure: z stands
     until taken; the walk stops when a second one would be ready. `additions` counts this cycle's additions into real
@@ -34,6 +35,7 @@ class Lane(wiring.Component):
                 "address": Out(arch.spike_address_bits),
                 "turn": In(range(arch.banks)),
                 "data": In(spike_word(arch)),
+                "pause": In(1),
                 "weight_address": Out(range(arch.weight_rows)),
                 "weights": In(weight_row(arch)),
                 "o_sums": Out(stream.Signature(sums(arch))),
@@ -59,6 +61,7 @@ class Lane(wiring.Component):
             self.address.eq(fetch.address),
             self.corrupt.eq(fetch.corrupt),
             self.hungry.eq(fetch.hungry),
+            walker.pause.eq(self.pause),
             self.weight_address.eq(walker.event.weight),
         ]
 

@@ -104,6 +104,33 @@ class Position(data.Struct):
     weight: 16  # weight row of the window's first bit in its first kernel row
 
 
+class LoadKind(enum.Enum, shape=2):
+    """What a word of the load list says."""
+
+    END = 0  #: the list is over
+    LOAD = 1  #: bring rows from the external weight memory
+    READY = 2  #: the weights of layers 0..count are there
+    WAIT = 3  #: go on when layer `count` has ended
+
+
+class Load(data.Struct):
+    """A word of the load list, which the weight loader works through beside the layers."""
+
+    source: 24  # first row in the external weight memory
+    count: 16  # rows; layer number for READY and WAIT
+    target: 16  # first row in the weight memory
+    pair: 5  # lane pair that gets the rows
+    every: 1  # 1: all lane pairs get them
+    kind: LoadKind
+
+
+class WeightRequest(data.Struct):
+    """A burst on the external weight port: `count` rows from row `source` on."""
+
+    source: 24
+    count: 16
+
+
 LOOP_LEVELS = 5
 HEADER_WORDS = 4
 SEGMENT_WORDS = 4 + LOOP_LEVELS

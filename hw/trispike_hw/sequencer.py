@@ -15,8 +15,8 @@ class Sequencer(wiring.Component):
     """Reads layer headers, starts the dispatcher, waits for the layer's end.
 
     Function: on `run`, walks the program from word 0. A layer ends when the dispatcher has handed over all items and
-    `quiet` says that nothing is in flight behind it. `layer_done` pulses with the layer's number. After the last layer
-    it pulses `answer` with the number of classes and waits for `answered`.
+    `quiet` says that nothing is in flight behind it, and begins when its weights are ready. `layer_done` pulses with
+    the layer's number. After the last layer it pulses `answer` with the number of classes and waits for `answered`.
     Latency: seven cycles from the end of a layer to the dispatcher's start. No back-pressure. Reset: idle.
     """
 
@@ -31,6 +31,7 @@ class Sequencer(wiring.Component):
                 "reads_program": Out(1),  # the program memory's port is the sequencer's, not the dispatcher's
                 "header": Out(LayerHeader),
                 "segments": Out(range(arch.program_words)),
+                "weights_ready": In(1),  # of layer `layer`
                 "start": Out(1),
                 "dispatched": In(1),
                 "quiet": In(1),
@@ -57,12 +58,16 @@ class Sequencer(wiring.Component):
             self.program_address.eq(pointer + index),
         ]
         shape, tiling = self.header.layer, self.header.tiles
+        first_tile = self.header.output.address[: len(tiling.passes)]
         m.d.comb += [
             tiles.eq(
                 Mux(shape.tile_mode, ((tiling.passes - 1) << (arch.lanes - 1).bit_length()) + tiling.last_lanes,
                     tiling.passes)
             ),
-            self.classes.eq(((tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns),
+            # The last layer may be the last part of a layer: its output address is then the number of its first tile.
+            self.classes.eq(
+                ((first_tile + tiles - 1) << (arch.columns - 1).bit_length()) + shape.last_columns
+            ),
         ]  # fmt: skip
 
         with m.FSM() as fsm:
@@ -80,9 +85,10 @@ class Sequencer(wiring.Component):
                 with m.If(index == HEADER_WORDS):
                     m.next = "START"
             with m.State("START"):
-                m.d.comb += self.start.eq(1)
                 m.d.sync += [index.eq(0), settled.eq(0)]
-                m.next = "LAYER"
+                with m.If(self.weights_ready):
+                    m.d.comb += self.start.eq(1)
+                    m.next = "LAYER"
             with m.State("LAYER"):
                 # Quiet for four cycles: what the dispatcher handed over last has then reached the rows.
                 m.d.sync += settled.eq(Mux(self.dispatched & self.quiet, settled + 1, 0))

@@ -1,5 +1,7 @@
 """Banked spike memory: every lane of a cluster owns one bank in every cycle."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,7 +11,7 @@ from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
 
-def rotated(m: Module, values: list[Value], distance: Signal) -> list[Value]:
+def rotated(m: Module, values: Sequence[Value], distance: Signal) -> Sequence[Value]:
     """The values, element i being values[(i + distance) % n]; n is a power of two.
 
     One two-way multiplexer per bit of `distance`: for eight values half of what one eight-way multiplexer each costs.

@@ -26,7 +26,7 @@ class Walker(wiring.Component):
 
     Function: a broadcast word becomes one event per spike, lowest channel first; a lanewise word one event in all; a
     word without spikes (it carries an end mark) one event without valid columns. The event that ends a step waits
-    while `blocked` is high.
+    while `blocked` is high, every event while `pause` is.
     Latency: two cycles from a word to its first event. Throughput: one event per cycle, also across words.
     `fired` and `partial` describe the event for the counters. Reset: no word.
     """
@@ -37,6 +37,7 @@ class Walker(wiring.Component):
             {
                 "i": In(stream.Signature(lane_word(arch))),
                 "blocked": In(1),
+                "pause": In(1),  # no event in the next cycle: a weight is being written
                 "ending": Out(1),  # an end event was issued in this cycle (one cycle before it shows on `event`)
                 "event": Out(event(arch)),
                 "fired": Out(1),
@@ -58,7 +59,7 @@ class Walker(wiring.Component):
         final, advance = Signal(), Signal()  # last event of the word; the event goes out in this cycle
         m.d.comb += [
             final.eq(word.lanewise | ~more),
-            advance.eq(busy & ~(final & word.end & self.blocked)),
+            advance.eq(busy & ~self.pause & ~(final & word.end & self.blocked)),
             self.ending.eq(advance & final & word.end),
             self.i.ready.eq(~busy | (advance & final)),
         ]
@@ -86,7 +87,7 @@ class Walker(wiring.Component):
         m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]
         return m
 
-    def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Value, Value, Value, Value]:
+    def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Signal, Signal, Signal, Signal]:
         """Number of the lowest bit of `pending`, `pending` without it, whether that has a bit, and the bit of `neg`.
 
         Two levels: the first group of four with a bit, then the bit in it. A carry chain as long as the word would cost
@@ -105,12 +106,17 @@ class Walker(wiring.Component):
         for group, low in enumerate(groups):
             for i in range(4):
                 m.d.comb += rest[low + i].eq(pending[low + i] & ~(first[group] & (within == i)))
-        number = Cat(
-            within,
-            *(
-                Cat(first[g] for g in range(len(groups)) if g >> bit & 1).any()
-                for bit in range((len(groups) - 1).bit_length())
+        index, more, negative = Signal(range(self._arch.columns)), Signal(), Signal()
+        m.d.comb += [
+            index[:2].eq(within),
+            more.eq(
+                (occupied & ~first).any()
+                | (four[0] & four[1:].any())
+                | (four[1] & four[2:].any())
+                | (four[2] & four[3])
             ),
-        )
-        more = (occupied & ~first).any() | (four & (four - 1)[:4]).any()
-        return number, rest, more, neg_four.bit_select(within, 1)
+            negative.eq(Cat(neg_four[i] & (within == i) for i in range(4)).any()),
+        ]
+        for bit in range(len(index) - 2):
+            m.d.comb += index[2 + bit].eq(Cat(first[g] for g in range(len(groups)) if g >> bit & 1).any())
+        return index, rest, more, negative

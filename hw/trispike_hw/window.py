@@ -14,7 +14,7 @@ class WindowClip(wiring.Component):
     Function: drops the kernel rows above and below the source one per cycle, cuts the bits left and right of it, and
     translates bits to words. `source`, `window` and `row` stand still from `start` (with `position`) to `done`, which
     stays high with `slot` until the next `start`. The slot's `last` and `partial` are left to the dispatcher.
-    Latency: three cycles and one per dropped row. No back-pressure. Reset: done.
+    Latency: five cycles and one per dropped row. No back-pressure. Reset: done.
     """
 
     def __init__(self, arch: Architecture):
@@ -41,34 +41,33 @@ class WindowClip(wiring.Component):
         rows = Signal(8)
         y, y_last = Signal(signed(12)), Signal(signed(12))
         bit = Signal(signed(18))
-        begin, end = Signal(18), Signal(signed(20))  # bits of the source row: begin <= bit < end
-
-        m.d.comb += end.eq(self.position.bit + self.window.bit_length)
-        with m.If(self.start):
-            m.d.sync += [
-                address.eq(self.position.row),
-                weight.eq(self.position.weight),
-                rows.eq(self.source.rows),
-                y.eq(self.position.y),
-                y_last.eq(self.position.y + self.row.span),
-                bit.eq(self.position.bit),
-                begin.eq(Mux(self.position.bit < 0, 0, self.position.bit)),
-            ]
-        finish = Signal(18)
+        end = Signal(signed(20))
+        begin, finish, last_bit = Signal(18), Signal(18), Signal(18)  # begin <= bits inside the source < finish
         empty = Signal()
-        with m.If(self.start):
-            m.d.sync += [
-                finish.eq(Mux(end > self.row.row_bits, self.row.row_bits, Mux(end < 0, 0, end))),
-            ]
 
         with m.FSM():
             with m.State("DONE"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.start):
-                    m.next = "ROWS"
+                    m.d.sync += [
+                        address.eq(self.position.row),
+                        weight.eq(self.position.weight),
+                        rows.eq(self.source.rows),
+                        y.eq(self.position.y),
+                        bit.eq(self.position.bit),
+                    ]
+                    m.next = "EDGES"
+            with m.State("EDGES"):
+                m.d.sync += [
+                    y_last.eq(y + self.row.span),
+                    begin.eq(Mux(bit < 0, 0, bit)),
+                    end.eq(bit + self.window.bit_length),
+                ]
+                m.next = "ROWS"
             with m.State("ROWS"):
+                m.d.sync += finish.eq(Mux(end > self.row.row_bits, self.row.row_bits, Mux(end < 0, 0, end)))
                 with m.If(rows == 0):
-                    m.next = "WORDS"
+                    m.next = "BITS"
                 with m.Elif(y < 0):
                     m.d.sync += [
                         y.eq(y + self.source.dilation),
@@ -79,13 +78,20 @@ class WindowClip(wiring.Component):
                 with m.Elif(y_last >= self.window.height):
                     m.d.sync += [y_last.eq(y_last - self.source.dilation), rows.eq(rows - 1)]
                 with m.Else():
-                    m.next = "WORDS"
-            with m.State("WORDS"):
-                last_bit = Signal(18)
-                m.d.comb += [last_bit.eq(finish - 1), empty.eq((rows == 0) | (begin >= finish))]
-                first_word, last_word = begin >> shift, last_bit >> shift
+                    m.next = "BITS"
+            with m.State("BITS"):
                 # Weight rows count from the window's first bit, or from the word that holds it.
-                offset = Mux(self.source.lanewise, first_word - (bit >> shift), (first_word << shift) - bit)
+                first_word = begin[shift:]
+                m.d.sync += [
+                    last_bit.eq(finish - 1),
+                    empty.eq((rows == 0) | (begin >= finish)),
+                    weight.eq(
+                        weight + Mux(self.source.lanewise, first_word - (bit >> shift), (first_word << shift) - bit)
+                    ),
+                ]
+                m.next = "WORDS"
+            with m.State("WORDS"):
+                last_word = last_bit[shift:]
                 m.d.sync += [
                     self.slot.address.eq(address + first_word),
                     self.slot.plane.eq(self.source.plane),
@@ -94,7 +100,7 @@ class WindowClip(wiring.Component):
                     self.slot.words.eq(last_word - first_word + 1),
                     self.slot.first_bit.eq(begin[:shift]),
                     self.slot.last_bit.eq(last_bit[:shift]),
-                    self.slot.weight.eq(weight + offset),
+                    self.slot.weight.eq(weight),
                     self.slot.weight_pitch.eq(self.window.weight_pitch),
                     self.slot.lanewise.eq(self.source.lanewise),
                     self.slot.skip.eq(empty),

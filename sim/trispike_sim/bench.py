@@ -14,6 +14,10 @@ from trispike_sim.script import Record, Script
 #: Cycles until the harness has taken the seed and released the reset, and some more.
 _RESET_CYCLES = 8
 
+#: Signals of the harness that say what is wrong with the design, and those that count.
+_FLAGS = ("stuck", "beyond")
+_COUNTS = ("sent", "received", "traced", "streamed")
+
 
 class Streams:
     """Driver of the input stream and monitor of the output stream, both inside the harness."""
@@ -31,19 +35,21 @@ class Streams:
         self._dut.seed.value = script.seed
         self._dut.input_pause.value = script.input_pause
         self._dut.output_pause.value = script.output_pause
+        self._dut.weight_pause.value = script.weight_pause
+        self._dut.weight_latency.value = script.weight_latency
         self._dut.patience.value = script.patience
         for _ in range(_RESET_CYCLES):
             await FallingEdge(self._dut.clk)
 
-    async def exchange(self, send: int, receive: int) -> bool:
-        """Send the next `send` words and take `receive`; False if the design got stuck on the way."""
+    async def exchange(self, send: int, receive: int) -> dict[str, bool]:
+        """Send the next `send` words and take `receive`; the flags say what went wrong on the way."""
         self._sent += send
         self._received += receive
         self._dut.send_limit.value = self._sent
         self._dut.receive_limit.value = self._received
-        await First(RisingEdge(self._dut.done), RisingEdge(self._dut.stuck))
+        await First(*(RisingEdge(getattr(self._dut, name)) for name in ("done", *_FLAGS)))
         await FallingEdge(self._dut.clk)
-        return not int(self._dut.stuck.value)
+        return {name: bool(int(getattr(self._dut, name).value)) for name in _FLAGS}
 
 
 class RegisterBus:
@@ -76,10 +82,10 @@ async def play(dut: Any) -> None:
         if script.dump_from is not None and phase == script.dump_from + 1:
             dut.dump.value = 1
         start = int(dut.cycle.value)
-        alive = await streams.exchange(send, receive)
+        flags = await streams.exchange(send, receive)
         cycles = int(dut.cycle.value) - start
-        counts = {name: int(getattr(dut, name).value) for name in ("sent", "received", "traced")}
+        counts = {name: int(getattr(dut, name).value) for name in _COUNTS}
         contents = await registers.read(addresses)
-        Record(phase, cycles, stuck=not alive, registers=contents, **counts).append(directory)
-        if not alive:
+        Record(phase, cycles, registers=contents, **counts, **flags).append(directory)
+        if any(flags.values()):
             return

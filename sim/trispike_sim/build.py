@@ -76,6 +76,7 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
         "LAYER_BITS": (arch.max_layers - 1).bit_length(),
         "ADDRESS_BITS": arch.spike_address_bits,
         "COLUMNS": arch.columns,
+        "WEIGHT_BITS": arch.weight_bits,
     }
     harness = HARNESS.read_text(encoding="utf-8")
     key = _key(

@@ -1,7 +1,7 @@
-"""Compares what the RTL stored and answered with the golden model's trains and integers."""
+"""Compares what the RTL stored, counted and answered with the golden model's trains, additions and integers."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 
@@ -15,28 +15,52 @@ from .report import Mismatch
 SHOWN = 5
 
 
-def compare(program: Program, stored: np.ndarray, integers: np.ndarray, golden: Result) -> tuple[list[Mismatch], int]:
+def layer_numbers(program: Program) -> dict[str, list[int]]:
+    """The numbers in the program that a layer has, one for each of its parts; by name, in the order of computation."""
+    numbers: dict[str, list[int]] = {}
+    for number, name in enumerate(program.layer_names):
+        numbers.setdefault(name, []).append(number)
+    return numbers
+
+
+def compare(
+    program: Program, stored: np.ndarray, integers: np.ndarray, additions: dict[str, int], golden: Result
+) -> tuple[list[Mismatch], int]:
     """The first SHOWN mismatches of one image in the order of computation, and how many there are in all.
 
     `stored` uint32 [words, 4] holds layer number, address, pos and neg of the spike words that the RTL wrote, in order.
-    `integers` int64 [classes] is its answer. `golden` is the golden model's run of that image alone, trains kept.
+    `integers` int64 [classes] is its answer, `additions` what it counted, by layer name. `golden` is the golden model's
+    run of that image alone, trains kept.
     """
     shown: list[Mismatch] = []
     count = 0
-    for number, name in enumerate(program.layer_names[:-1]):
-        words = stored[stored[:, 0] == number, 1:]
-        found, more = _compare_layer(program, name, words, golden.trains[name][0])
-        shown += islice(found, SHOWN - len(shown))
+
+    def note(found: Iterable[Mismatch], more: int) -> None:
+        nonlocal count
+        shown.extend(islice(found, SHOWN - len(shown)))
         count += more
+
     last = program.layer_names[-1]
-    for word in stored[stored[:, 0] >= len(program.layer_names) - 1]:
-        shown.append(Mismatch(last, "no spike word", f"one at address {word[1]} in layer number {word[0]}"))
-        count += 1
+    storing = {name: numbers for name, numbers in layer_numbers(program).items() if name != last}
+    for name, numbers in storing.items():
+        words = stored[np.isin(stored[:, 0], numbers), 1:]
+        note(*_compare_layer(program, name, words, golden.trains[name][0]))
+        note(*_compare_additions(name, additions[name], golden))
+    strays = stored[~np.isin(stored[:, 0], list(chain(*storing.values())))]
+    strange = (f"one at address {word[1]} in layer number {word[0]}" for word in strays)
+    note((Mismatch(last, "no spike word", found) for found in strange), len(strays))
+    note(*_compare_additions(last, additions[last], golden))
     expected = golden.integers[0]
-    for channel in np.flatnonzero(integers != expected):
-        shown.append(Mismatch(last, str(expected[channel]), str(integers[channel]), channel=int(channel)))
-        count += 1
-    return shown[:SHOWN], count
+    wrong = np.flatnonzero(integers != expected).tolist()
+    note((Mismatch(last, str(expected[c]), str(integers[c]), channel=c) for c in wrong), len(wrong))
+    return shown, count
+
+
+def _compare_additions(name: str, counted: int, golden: Result) -> tuple[list[Mismatch], int]:
+    """The mismatch of a layer's additions, if there is one."""
+    expected = int(golden.additions[name][0])
+    found = [Mismatch(name, f"{expected} additions", f"{counted}")] if counted != expected else []
+    return found, len(found)
 
 
 def _compare_layer(

@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from cocotb_tools.runner import get_runner
 
 from trispike.errors import DeviceError, ToolError
 from trispike_hw.architecture import Architecture
 
 from .build import TOPLEVEL, compiled
-from .script import Record, Script, read_records, write_streams
+from .script import LAYERS, Record, Script, read_records
+from .stimulus import Stimulus
 from .tools import Simulator
 
-Progress = Callable[[int, int], None]  #: called with the number of images done and of all images
+#: Called with the number of images done, of which the layers of the image at hand are fractions, and of all images.
+Progress = Callable[[float, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,25 @@ class Design:
         return ".fst" if self.simulator.engine == "icarus" else ".vcd"
 
 
-def play(
-    design: Design, script: Script, streams: list[np.ndarray], directory: Path, progress: Progress | None
-) -> float:
-    """Let the bench play `script` with `streams` in the empty `directory`, where it leaves its files.
+def play(design: Design, script: Script, stimulus: Stimulus, directory: Path, progress: Progress | None) -> float:
+    """Let the bench play `script` with `stimulus` in the empty `directory`, where it leaves its files.
 
     Returns the wall-clock seconds of the simulation, without compiling.
 
     Raises:
         ToolError: if the simulator fails.
-        DeviceError: if the design gets stuck.
+        DeviceError: if the design gets stuck, or asks for external weight rows that there are not.
         OutputError: if the cache cannot be written.
     """
     simulator = design.simulator
     dumping = script.dump_from is not None
     simulation = compiled(simulator, design.verilog, design.arch, waves=dumping)
     script.write(directory)
-    write_streams(directory, streams)
+    stimulus.write(directory)
     log = directory / "simulation.log"
     name = f"{simulator.engine} {simulator.version}"
     start = time.monotonic()
-    with _followed(directory, len(script.image_words), progress):
+    with _followed(directory, script, progress):
         try:
             with simulator.environment():
                 get_runner(simulator.engine).test(
@@ -72,27 +71,32 @@ def play(
     records = read_records(directory)
     if records and records[-1].stuck:
         raise _stuck(records[-1], script)
+    if records and records[-1].beyond:
+        raise DeviceError(
+            f"the design asked {_phase(records[-1])} for rows beyond the {len(stimulus.external)} of the external "
+            "weight memory; simulate with a waveform to see where"
+        )
     if len(records) != 1 + len(script.image_words):
         raise ToolError(f"{name} ended before its time: {_last_line(log)}")
     return time.monotonic() - start
 
 
 @contextmanager
-def _followed(directory: Path, images: int, progress: Progress | None) -> Iterator[None]:
-    """Report progress from the records in `directory` for as long as the block runs."""
+def _followed(directory: Path, script: Script, progress: Progress | None) -> Iterator[None]:
+    """Report progress from the files in `directory` for as long as the block runs."""
     if progress is None:
         yield
         return
     over = threading.Event()
 
     def follow() -> None:
-        reported = 0
+        reported = 0.0
         while True:
             ended = over.wait(0.2)
-            done = len(read_records(directory)) - 1
+            done = _done(directory, script)
             if done > reported:
                 reported = done
-                progress(done, images)
+                progress(done, len(script.image_words))
             if ended:
                 return
 
@@ -105,11 +109,23 @@ def _followed(directory: Path, images: int, progress: Progress | None) -> Iterat
         follower.join()
 
 
+def _done(directory: Path, script: Script) -> float:
+    """Images done; of the one at hand, the share of its layers that have ended."""
+    path = directory / LAYERS
+    begun = path.read_bytes().count(b"\n") if path.exists() else 0
+    images = max(0, len(read_records(directory)) - 1)
+    layers = min(max(0, begun - images * script.storing - 1), script.storing)
+    return images + layers / (script.storing + 1)
+
+
+def _phase(record: Record) -> str:
+    return "while the program was loaded" if record.phase == 0 else f"in image {record.phase - 1}"
+
+
 def _stuck(record: Record, script: Script) -> DeviceError:
-    phase = "while the program was loaded" if record.phase == 0 else f"in image {record.phase - 1}"
     return DeviceError(
-        f"the design got stuck {phase}: no word went in, out or to spike memory for {script.patience} cycles, after "
-        f"{record.sent} words in, {record.traced} stored and {record.received} out; "
+        f"the design got stuck {_phase(record)}: no word went in, out or to spike memory for {script.patience} cycles, "
+        f"after {record.sent} words in, {record.traced} stored and {record.received} out; "
         "simulate with a waveform to see where"
     )
 

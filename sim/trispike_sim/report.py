@@ -34,7 +34,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """Counters of one layer on one image, as the register bank counted them.
+    """Counters of one layer on one image, as the register bank counted them; sums, if the layer runs in parts.
 
     `cycles` from the end of the layer before (or RUN) to its own end; `events` of all lanes; `additions` with the
     layer's real output channels; `words` written to spike memory, all steps.
@@ -51,9 +51,10 @@ class LayerReport:
 class ImageReport:
     """One image: `integers` int64 [classes] is the RTL's answer, `expected` the golden model's.
 
-    `cycles` from RUN to the last word of the answer, `input_cycles` from the first word of the input until RUN; both
-    hold the pauses that the simulated host made. `mismatches` are the first few of `mismatch_count`, in the order of
-    computation.
+    `cycles` from RUN to the last word of the answer, `input_cycles` from the first word of the input until RUN;
+    both hold the pauses that the simulated host made. `streamed_rows` came from the external weight memory since
+    the answer before. `layers` are in the order of computation, each name once. `mismatches` are the first few of
+    `mismatch_count`, in the order of computation.
     """
 
     integers: np.ndarray
@@ -62,13 +63,14 @@ class ImageReport:
     input_cycles: int
     events: int
     additions: int
+    streamed_rows: int
     layers: tuple[LayerReport, ...]
     mismatches: tuple[Mismatch, ...]
     mismatch_count: int
 
     @property
     def bit_exact(self) -> bool:
-        """Whether every train and every integer equals the golden model's."""
+        """Whether every train, every integer and every layer's additions equal the golden model's."""
         return not self.mismatch_count
 
 

@@ -9,8 +9,10 @@ import numpy as np
 SCRIPT = "script.json"
 RECORDS = "records.jsonl"
 INPUT = "input.bin"
+EXTERNAL = "external.bin"
 ANSWERS = "answers.hex"
 TRACE = "trace.hex"
+LAYERS = "layers.hex"
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,10 @@ class Script:
 
     `load_words` and `image_words` are the lengths of the streams that stand one behind the other in INPUT;
     `answer_words` is the length of one answer. `identity` and `counters` are word addresses on the register bus.
-    `seed`, `input_pause` and `output_pause` (of 256) shape the pauses of the streams. `patience` is the number of
-    cycles without any progress after which the design counts as stuck. The waveform starts before image `dump_from`, if
-    there is one.
+    `seed`, `input_pause`, `output_pause` and `weight_pause` (of 256) shape the pauses of the streams. The external
+    weight memory offers the first row of a burst `weight_latency` (>= 1) cycles after it took the request.
+    `patience` is the number of cycles without any progress after which the design counts as stuck. `storing` layers
+    of an image store spikes. The waveform starts before image `dump_from`, if there is one.
     """
 
     load_words: int
@@ -32,7 +35,10 @@ class Script:
     seed: int
     input_pause: int
     output_pause: int
+    weight_pause: int
+    weight_latency: int
     patience: int
+    storing: int
     dump_from: int | None = None
 
     def write(self, directory: Path) -> None:
@@ -49,9 +55,10 @@ class Script:
 class Record:
     """What the bench saw in one phase: phase 0 is loading, phase n is image n - 1.
 
-    `cycles` is the length of the phase; `received` and `traced` count the output words and stored spike words since the
-    start. `registers` are the values asked for, None where a bit is undefined. `stuck` says that the design made no
-    progress for as long as the script allows; `sent` is then where it stopped reading.
+    `cycles` is the length of the phase; `received`, `traced` and `streamed` count the output words, stored spike words
+    and rows from the external weight memory since the start. `registers` are the values asked for, None where a bit is
+    undefined. `stuck` says that the design made no progress for as long as the script allows; `sent` is then where it
+    stopped reading. `beyond` says that it asked for rows that the external weight memory does not have.
     """
 
     phase: int
@@ -59,7 +66,9 @@ class Record:
     sent: int
     received: int
     traced: int
+    streamed: int
     stuck: bool = False
+    beyond: bool = False
     registers: list[int | None] = field(default_factory=list)
 
     def append(self, directory: Path) -> None:
@@ -75,11 +84,6 @@ def read_records(directory: Path) -> list[Record]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [Record(**json.loads(line)) for line in lines]
-
-
-def write_streams(directory: Path, streams: list[np.ndarray]) -> None:
-    """Leave streams of 32-bit words, one behind the other, for the harness."""
-    (directory / INPUT).write_bytes(np.concatenate(streams).astype(">u4").tobytes())
 
 
 def read_words(path: Path, per_line: int) -> np.ndarray:

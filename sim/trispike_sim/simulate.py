@@ -7,24 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from trispike.errors import DeviceError, OutputError
+from trispike.errors import DeviceError, InputError, OutputError
 from trispike.golden import GoldenModel
 from trispike.inputs import checked_images
 from trispike.program import Program
-from trispike.streams import decode_answer, input_stream, load_stream
+from trispike.streams import decode_answer
 from trispike_hw import registers
 from trispike_hw.architecture import Architecture
 from trispike_hw.registers import Register, layer_register
 
 from .build import accelerator_verilog
-from .compare import compare
+from .compare import compare, layer_numbers
 from .play import Design, Progress, play
 from .report import ImageReport, LayerReport, Mismatch, SimulationReport
 from .script import ANSWERS, TRACE, Record, Script, read_records, read_words
-from .tools import find
+from .stimulus import Stimulus
+from .tools import Simulator, find
 
-#: Share of the cycles, of 256, in which the host pauses the input and the output, when it pauses at all.
-INPUT_PAUSE, OUTPUT_PAUSE = 64, 128
+#: Share of the cycles, of 256, in which the host pauses the input and the output, and the external memory the weight
+#: rows, when they pause at all.
+INPUT_PAUSE, OUTPUT_PAUSE, WEIGHT_PAUSE = 64, 128, 64
 
 #: Cycles without a word in, out or stored after which the design counts as stuck.
 PATIENCE = 200_000
@@ -44,41 +46,50 @@ def simulate(
     *,
     verilog: str | None = None,
     patience: int = PATIENCE,
+    weight_latency: int = 32,
 ) -> SimulationReport:
-    """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains and the integers.
+    """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains and additions, and the integers.
 
-    `engine` is icarus, verilator or None for what is installed. With `stalls` the simulated host pauses both streams at
-    random, by `seed`. `waves` is the file for a waveform of all images; without it, a mismatch is played again to leave
-    one from the first wrong image on, in a new directory that the report names. `verilog` is the design (module
-    `accelerator` with a trace port) if it is not to be generated; `patience` the cycles without progress after which
-    the design counts as stuck.
+    `engine` is icarus, verilator or None for the quicker one that is installed; the report says which it was. With
+    `stalls` the simulated host pauses both streams, and the external weight memory its rows, at random, by `seed`.
+    That memory offers the first row of a burst `weight_latency` cycles after the request. `progress` hears of every
+    layer that ends, as a fraction of its image. `waves` is the file for a waveform of all images; without it, a
+    mismatch is played again to leave one from the first wrong image on, in a new directory that the report names.
+    `verilog` is the design (module `accelerator` with a trace port) if it is not to be generated; `patience` the
+    cycles without progress after which the design counts as stuck.
 
     Raises:
-        InputError: if the network does not take `images`.
+        InputError: if the network does not take `images`, or `weight_latency` is not positive.
         ToolError: if there is no simulator, or it fails.
-        DeviceError: if the design is for another architecture, refuses a command, shows undefined bits or gets stuck.
+        DeviceError: if the design is for another architecture, refuses a command, asks for external weight rows that
+            there are not, shows undefined bits or gets stuck.
         OutputError: if the cache or the waveform cannot be written.
     """
     network = program.network
     images = checked_images(images, network.input_shape, f"images for {network.name}")
-    streams = [load_stream(program), *(input_stream(program, image) for image in images)]
-    simulator = find(engine)
+    if weight_latency < 1:
+        raise InputError(f"weight_latency must be at least 1 cycle, not {weight_latency}")
+    stimulus = Stimulus.of(program, images)
+    simulator = _chosen(program, images, stimulus) if engine is None else find(engine)
     design = Design(simulator, accelerator_verilog(program.arch) if verilog is None else verilog, program.arch)
     script = Script(
-        load_words=len(streams[0]),
-        image_words=[len(stream) for stream in streams[1:]],
+        load_words=len(stimulus.load),
+        image_words=[len(stream) for stream in stimulus.inputs],
         answer_words=network.classes,
         identity=[register.offset for register in _IDENTITY],
         counters=[register.offset for register in _counters(program)],
         seed=(seed * 2654435761 + 1) % (1 << 32),  # spreads neighbouring seeds over the generator's states
         input_pause=INPUT_PAUSE if stalls else 0,
         output_pause=OUTPUT_PAUSE if stalls else 0,
+        weight_pause=WEIGHT_PAUSE if stalls else 0,
+        weight_latency=weight_latency,
         patience=patience,
+        storing=_storing(program),
         dump_from=None if waves is None else 0,
     )
     with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
         try:
-            seconds = play(design, script, streams, Path(name), progress)
+            seconds = play(design, script, stimulus, Path(name), progress)
             judged, load_cycles = _judge(program, images, Path(name))
         finally:
             if waves is not None:  # the more so if something went wrong
@@ -89,7 +100,19 @@ def simulate(
     if report.bit_exact:
         return report
     first = next(number for number, image in enumerate(judged) if not image.bit_exact)
-    return replace(report, waves=_waves_of(design, script, streams, first), waves_from=first)
+    return replace(report, waves=_waves_of(design, script, stimulus, first), waves_from=first)
+
+
+def _chosen(program: Program, images: np.ndarray, stimulus: Stimulus) -> Simulator:
+    """The quicker simulator: what the first image adds, at one addition a processing element and cycle, for all."""
+    first = GoldenModel(program.network).run(images[:1])
+    additions = sum(int(layer[0]) for layer in first.additions.values())
+    return find(cycles=stimulus.words + len(images) * additions // program.arch.pes)
+
+
+def _storing(program: Program) -> int:
+    """Layers, their parts counted one by one, that store spikes: all but those of the answer."""
+    return len(program.layer_names) - program.layer_names.count(program.layer_names[-1])
 
 
 def _counters(program: Program) -> list[Register]:
@@ -98,11 +121,11 @@ def _counters(program: Program) -> list[Register]:
     return [*_RUN, *(layer_register(layer, name) for layer in layers for name in registers.LAYER_FIELDS)]
 
 
-def _waves_of(design: Design, script: Script, streams: list[np.ndarray], image: int) -> Path:
+def _waves_of(design: Design, script: Script, stimulus: Stimulus, image: int) -> Path:
     """Play the script again up to `image` and keep a waveform of that image."""
     again = replace(script, image_words=script.image_words[: image + 1], dump_from=image)
     with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
-        play(design, again, streams[: image + 2], Path(name), None)
+        play(design, again, stimulus.first(image + 1), Path(name), None)
         kept = Path(tempfile.mkdtemp(prefix="trispike-mismatch-"))
         return _keep(Path(name), kept / f"waves{design.waves_suffix}")
 
@@ -141,7 +164,9 @@ def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[
             )
         integers = decode_answer(program, answers[before.received : phase.received])
         expected = golden.run(image[None], keep_trains=True)
-        mismatches, count = compare(program, stored[before.traced : phase.traced], integers, expected)
+        layers = tuple(_layer_report(name, numbers, values) for name, numbers in layer_numbers(program).items())
+        additions = {layer.name: layer.additions for layer in layers}
+        mismatches, count = compare(program, stored[before.traced : phase.traced], integers, additions, expected)
         if values[registers.STATUS] & registers.STATUS_CORRUPT:
             mismatches.append(Mismatch("(any)", "no corrupt spike word read", "one, says STATUS"))
             count += 1
@@ -153,7 +178,8 @@ def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[
                 input_cycles=values[registers.CYCLES_INPUT],
                 events=values[registers.EVENTS],
                 additions=values[registers.ADDITIONS],
-                layers=tuple(_layer_report(layer, name, values) for layer, name in enumerate(program.layer_names)),
+                streamed_rows=phase.streamed - before.streamed,
+                layers=layers,
                 mismatches=tuple(mismatches),
                 mismatch_count=count,
             )
@@ -162,8 +188,12 @@ def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[
     return reports, load.cycles
 
 
-def _layer_report(layer: int, name: str, values: dict[Register, int]) -> LayerReport:
-    return LayerReport(name, **{field: values[layer_register(layer, field)] for field in registers.LAYER_FIELDS})
+def _layer_report(name: str, numbers: list[int], values: dict[Register, int]) -> LayerReport:
+    """Counters of the layer whose parts have these numbers."""
+    counters = {
+        field: sum(values[layer_register(number, field)] for number in numbers) for field in registers.LAYER_FIELDS
+    }
+    return LayerReport(name, **counters)
 
 
 def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dict[Register, int]:

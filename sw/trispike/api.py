@@ -18,6 +18,7 @@ from .lowering import lower
 from .program import Program
 
 DEFAULT_TIME_STEPS = 8
+DEFAULT_SILENT = 1
 DEFAULT_TAU = 2 / 3
 
 
@@ -41,7 +42,7 @@ def compile_with_report(
     *,
     calibration: np.ndarray | None = None,
     time_steps: int = DEFAULT_TIME_STEPS,
-    silent: int | None = None,
+    silent: int | None = DEFAULT_SILENT,
     tau: float = DEFAULT_TAU,
     loss: float | None = None,
 ) -> Compilation:
@@ -50,8 +51,8 @@ def compile_with_report(
     `model` is a `Graph` or what `importers.load` reads: the path of an ONNX file or a `torch.export` program (.pt2), an
     ExportedProgram, or an nn.Module, which needs `calibration`. `arch` is an architecture or the name of a preset.
     `calibration` are images float32 [N, C, H, W] as the network wants them; without them made-up ones are used, and
-    accuracy suffers. `time_steps` is T, 1..16, `silent` is s, 0..T (without it every layer gets what it needs), `tau`
-    is phi / theta, 1/2 <= tau < 1. With `loss` T is the smallest one with which the first choice differs from the float
+    accuracy suffers. `time_steps` is T, 1..16, `silent` is s, 0..T (None: what each layer needs), `tau` is
+    phi / theta, 1/2 <= tau < 1. With `loss` T is the smallest one with which the first choice differs from the float
     network's for at most that share of the calibration images.
 
     Raises:

@@ -12,7 +12,7 @@ from .network import Network
 from .program import Program
 from .simulation import simulate
 
-Progress = Callable[[int, int], None]  #: called with the number of images done and of all images
+Progress = Callable[[float, int], None]  #: called with the number of images done, parts included, and of all images
 
 
 @dataclass(frozen=True)

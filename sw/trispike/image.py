@@ -119,21 +119,30 @@ def load(directory: Path | str, arch: Architecture | None = None) -> Program:
 
 
 def memory_files(program: Program) -> dict[str, str]:
-    """Texts for `$readmemh` by path: program, constants and the weights of every lane pair, one row a line."""
+    """Texts for `$readmemh` by path, one row a line: program, constants, the resident weights of every lane pair and,
+    where weights stream in, what stands behind the external weight port."""
     arch = program.arch
     files = {
         f"{MEMORIES}/program.hex": _hex([int(word) for word in program.program], PROGRAM_BITS),
         f"{MEMORIES}/constants.hex": _hex(program.constants, Shape.cast(constant_word(arch)).width),
     }
-    row_bits = arch.columns * arch.weight_bits
-    for name, rows in zip(_weight_files(arch), program.weights, strict=True):
-        stream = weight_words(rows, arch.weight_bits).astype("<u4")
-        files[name] = _hex([int.from_bytes(row.tobytes(), "little") for row in stream], row_bits)
+    memories = [*program.weights, *([] if program.external is None else [program.external])]
+    for name, rows in zip(_weight_files(arch, bool(program.load_list)), memories, strict=True):
+        files[name] = _hex_of_weights(rows, arch)
     return files
 
 
-def _weight_files(arch: Architecture) -> list[str]:
-    return [f"{MEMORIES}/weights_{pair:02d}.hex" for pair in range(arch.pairs)]
+def _weight_files(arch: Architecture, streamed: bool) -> list[str]:
+    pairs = [f"{MEMORIES}/weights_{pair:02d}.hex" for pair in range(arch.pairs)]
+    return [*pairs, f"{MEMORIES}/external.hex"] if streamed else pairs
+
+
+def _hex_of_weights(rows: np.ndarray, arch: Architecture) -> str:
+    """Lines of weight rows int8 [rows, columns]; a row is whole bytes (the architecture sees to it)."""
+    size = arch.columns * arch.weight_bits // 8
+    data = weight_words(rows, arch.weight_bits).astype("<u4").view(np.uint8)[:, size - 1 :: -1]
+    digits = np.frombuffer(data.tobytes().hex().encode(), np.uint8).reshape(len(rows), 2 * size)
+    return np.pad(digits, ((0, 0), (0, 1)), constant_values=ord("\n")).tobytes().decode()
 
 
 def _hex(rows: Sequence[int], bits: int) -> str:
@@ -173,7 +182,8 @@ def _write(program: Program, directory: Path) -> None:
         sections=sections,
         files=[FileRecord(path=path, size=len(data), crc32=zlib.crc32(data)) for path, data in files.items()],
         network=network_record(program.network),
-        layers=[layer_record(layer) for layer in program.network.layers],
+        layers=[layer_record(layer, program.layer_names.count(layer.name)) for layer in program.network.layers],
+        load_list=program.load_list,
         placements=placement_records(program),
         input_packing=packing_record(program),
     )
@@ -292,7 +302,8 @@ def _sections(path: Path, binary: bytes, records: Sequence[SectionRecord]) -> di
 
 def _check_files(path: Path, manifest: Manifest, arch: Architecture) -> None:
     """Refuse memory files that are not the ones this architecture has, or not intact; no other path is ever opened."""
-    expected = [f"{MEMORIES}/program.hex", f"{MEMORIES}/constants.hex", *_weight_files(arch)]
+    weights = _weight_files(arch, bool(manifest.load_list))
+    expected = [f"{MEMORIES}/program.hex", f"{MEMORIES}/constants.hex", *weights]
     if [record.path for record in manifest.files] != expected:
         raise ImageError(
             f"{path / MANIFEST} does not list the memory files of its architecture; compile the network again"

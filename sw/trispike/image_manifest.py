@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .network import Kind, Mode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FORMAT = "trispike image"
 
 MOST_BYTES = 1 << 32
@@ -48,7 +48,7 @@ class SectionRecord(_Record):
 
     name: str
     dtype: Literal["i1", "i2", "i4", "i8", "u1", "u8", "f8"]
-    shape: Annotated[list[Annotated[int, Field(ge=1, le=1 << 32)]], Field(min_length=1, max_length=4)]
+    shape: Annotated[list[Annotated[int, Field(ge=0, le=1 << 32)]], Field(min_length=1, max_length=4)]
     offset: _Size
     size: _Size
     crc32: _Crc
@@ -79,7 +79,7 @@ class PoolRecord(_Record):
 
 
 class LayerRecord(_Record):
-    """A `Layer` without its arrays."""
+    """A `Layer` without its arrays; `parts` layers of the program compute it."""
 
     name: _Name
     mode: Mode
@@ -88,6 +88,7 @@ class LayerRecord(_Record):
     silent: Annotated[int, Field(ge=0, le=16)]
     pool: PoolRecord | None
     segments: Annotated[list[SegmentRecord], Field(max_length=64)]
+    parts: _Small
 
 
 class PlacementRecord(_Record):
@@ -121,10 +122,11 @@ class NetworkRecord(_Record):
 
 
 class Manifest(_Record):
-    """Everything that `manifest.json` holds."""
+    """Everything that `manifest.json` holds. `load_list` is where the load list stands in the program (0: all weights
+    are resident)."""
 
     format: Literal["trispike image"]
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     tool_version: str
     architecture: ArchitectureRecord
     binary: BinaryRecord
@@ -132,5 +134,6 @@ class Manifest(_Record):
     files: list[FileRecord]
     network: NetworkRecord
     layers: Annotated[list[LayerRecord], Field(min_length=1, max_length=1 << 10)]
+    load_list: Annotated[int, Field(ge=0, le=1 << 16)]
     placements: dict[str, PlacementRecord]
     input_packing: PackingRecord

@@ -36,6 +36,8 @@ def arrays_of(program: Program) -> Iterator[tuple[str, np.ndarray]]:
     yield "constants", np.frombuffer(constants, np.uint8).reshape(-1, size)
     for pair, rows in enumerate(program.weights):
         yield f"weights.{pair}", rows.astype("<i1")
+    if program.external is not None:
+        yield "external", program.external.astype("<i1", copy=False)
     yield "network.input_scale", network.input_scale.astype("<f8")
     for number, layer in enumerate(network.layers):
         for name, dtype in _LAYER_ARRAYS.items():
@@ -45,8 +47,8 @@ def arrays_of(program: Program) -> Iterator[tuple[str, np.ndarray]]:
             yield f"layer.{number}.segment.{index}.weights", weights.astype(weights.dtype.newbyteorder("<"))
 
 
-def layer_record(layer: Layer) -> LayerRecord:
-    """The manifest's record of a layer."""
+def layer_record(layer: Layer, parts: int) -> LayerRecord:
+    """The manifest's record of a layer that `parts` layers of the program compute."""
     return LayerRecord(
         name=layer.name,
         mode=layer.mode,
@@ -64,6 +66,7 @@ def layer_record(layer: Layer) -> LayerRecord:
             )
             for segment in layer.segments
         ],
+        parts=parts,
     )
 
 
@@ -151,7 +154,9 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
         weights=tuple(take(f"weights.{pair}", "i1", (None, arch.columns)) for pair in range(arch.pairs)),
         placements={name: Placement(**record.model_dump()) for name, record in manifest.placements.items()},
         input_packing=InputPacking(**manifest.input_packing.model_dump()),
-        layer_names=tuple(layer.name for layer in layers),
+        layer_names=tuple(record.name for record in manifest.layers for _ in range(record.parts)),
+        external=take("external", "i1", (None, arch.columns)) if manifest.load_list else None,
+        load_list=manifest.load_list,
     )
     if remaining:
         raise ImageError(f"the image has an unknown section {next(iter(remaining))}; compile the network again")
@@ -172,11 +177,17 @@ def _check(program: Program) -> None:
     for what, rows, depth in (
         ("program words", len(program.program), arch.program_words),
         ("constant words", len(program.constants), arch.constant_words),
+        ("program layers", len(program.layer_names), arch.max_layers),
         ("weight rows", max(len(rows) for rows in program.weights), arch.weight_rows),
     ):
         if rows > depth:
             raise ImageError(f"the image has {rows} {what}, but architecture {arch.name} has {depth}; compile it again")
-    tensors = {INPUT, *program.layer_names[:-1]}
+    if program.load_list >= len(program.program):
+        raise ImageError(
+            f"the load list of the image begins at program word {program.load_list} of {len(program.program)}; compile "
+            f"the network again"
+        )
+    tensors = {INPUT, *(layer.name for layer in network.layers[:-1])}
     if set(program.placements) != tensors:
         wrong = min(tensors ^ set(program.placements))
         raise ImageError(f"the placements of the image do not match its tensors: {wrong}; compile the network again")

@@ -45,7 +45,9 @@ class Program:
     """One network on one architecture.
 
     `program` uint64 [words]; `constants` list of row integers (constant_word bits); `weights` one int8 array
-    [rows, columns] per lane pair; `placements` by tensor name (network input included); `layer_names` in program order.
+    [rows, columns] per lane pair; `placements` by tensor name (network input included); `layer_names` in program order
+    (a layer that runs in parts is there once for each part). `external` int8 [rows, columns] are the rows behind the
+    external weight port, and `load_list` the program word of the load list, 0 if all weights are resident.
     """
 
     arch: Architecture
@@ -56,3 +58,5 @@ class Program:
     placements: dict[str, Placement]
     input_packing: InputPacking
     layer_names: tuple[str, ...]
+    external: np.ndarray | None = None
+    load_list: int = 0

@@ -14,7 +14,7 @@ COMMAND_WORDS = 3
 
 
 def load_stream(program: Program) -> np.ndarray:
-    """The stream, uint32, that fills program, constant and weight memories; it is sent once."""
+    """The stream, uint32, that fills program, constant and weight memories (with what is resident); it is sent once."""
     arch = program.arch
     constant_bits = Shape.cast(constant_word(arch)).width
     parts = [
@@ -24,6 +24,7 @@ def load_stream(program: Program) -> np.ndarray:
     parts += [
         _write(Target.WEIGHTS, 0, weight_words(rows, arch.weight_bits), index=pair)
         for pair, rows in enumerate(program.weights)
+        if len(rows)
     ]
     return np.concatenate(parts)
 
@@ -50,7 +51,7 @@ def input_stream(program: Program, x: np.ndarray) -> np.ndarray:
         )
     place = program.placements[INPUT]
     spikes = pack_tensor(trains, place, program.input_packing, program.arch.columns)
-    run = np.array([pack(Command, {"opcode": Opcode.RUN}), 0, 0], np.uint32)
+    run = np.array([pack(Command, {"opcode": Opcode.RUN}), 0, program.load_list], np.uint32)
     return np.concatenate([_write(Target.SPIKES, place.base, spikes[:, None]), run])
 
 
@@ -133,10 +134,11 @@ def words_to_digits(spikes: np.ndarray, columns: int) -> np.ndarray:
 
 def weight_words(rows: np.ndarray, weight_bits: int) -> np.ndarray:
     """Stream words uint32 [rows, words per row] of weight rows int8 [rows, C]."""
-    bits = rows[:, :, None].astype(np.int16) >> np.arange(weight_bits) & 1
-    flat = bits.reshape(len(rows), -1)
-    padded = np.pad(flat, ((0, 0), (0, -flat.shape[1] % STREAM_BITS))).astype(np.uint8)
-    return np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+    data = np.ascontiguousarray(rows, np.int8).view(np.uint8)
+    if weight_bits < 8:  # whole bytes need no sorting of bits, which takes eight times their memory
+        bits = np.unpackbits(data[:, :, None], axis=2, bitorder="little")[:, :, :weight_bits]
+        data = np.packbits(bits.reshape(len(rows), rows.shape[1] * weight_bits), axis=1, bitorder="little")
+    return np.pad(data, ((0, 0), (0, -data.shape[1] % (STREAM_BITS // 8)))).view("<u4").astype(np.uint32, copy=False)
 
 
 def _as_words(rows: list[int], bits: int) -> np.ndarray:

@@ -109,6 +109,7 @@ def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
     stall_in, stall_out = rng.choice((0, 0.8)), rng.choice((0, 0.3, 0.97))
     received: list[list[int]] = []
     counted = {"events": 0, "additions": 0}
+    loading, reload_share = [False], rng.choice((0, 0.3))
 
     async def feed(ctx):
         for address, digits in enumerate(spikes):
@@ -125,6 +126,7 @@ def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
         ctx.set(dut.spikes.write.enable, 0)
         ctx.set(dut.weights.write.enable, 0)
         ctx.set(dut.lane.time_steps, steps)
+        loading[0] = True
         for part in (part for item in items for part in item):
             while rng.random() < stall_in:
                 await ctx.tick()
@@ -145,6 +147,20 @@ def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
             await ctx.tick()
         assert ctx.get(dut.lane.idle)
 
+    async def reload(ctx):
+        """Write weight rows again while the lane runs, each a cycle after a pause."""
+        while not loading[0]:
+            await ctx.tick()
+        while True:
+            pause = rng.random() < reload_share
+            ctx.set(dut.lane.pause, pause)
+            await ctx.tick()
+            ctx.set(dut.weights.write.enable, pause)
+            if pause:
+                address = rng.randrange(arch.weight_rows)
+                ctx.set(dut.weights.write.address, address)
+                ctx.set(dut.weights.write.data, [int(w) for w in weights[address]])
+
     async def count(ctx):
         cycles = 0
         async for *_, fired, additions, corrupt in ctx.tick().sample(
@@ -161,6 +177,7 @@ def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
     simulator.add_testbench(feed)
     simulator.add_testbench(collect)
     simulator.add_testbench(count, background=True)
+    simulator.add_testbench(reload, background=True)
     simulator.run()
 
     assert len(received) == steps * len(items)

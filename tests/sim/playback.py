@@ -4,19 +4,22 @@ Benches of the co-simulation use it where the design under test has to be wrong 
 """
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import xor
 
 import numpy as np
 from amaranth.back import verilog
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from trispike.emulator import Emulator
 from trispike.program import Program
-from trispike.streams import input_stream, load_stream
+from trispike.streams import input_stream, load_stream, weight_words
 from trispike_hw.architecture import Architecture
 from trispike_hw.host_port import HostPort
+from trispike_hw.layout import WeightRequest, weight_row
 from trispike_hw.ports import RegisterBus
 from trispike_hw.registers import RegisterBank
 
@@ -30,11 +33,22 @@ class Step(enum.Enum, shape=3):
     ANSWER = 3
     END = 4
     HANG = 5
+    REQUEST = 6
+    ROW = 7
+
+
+#: Cycles that the register bank needs to store the counters of a layer.
+SHORTEST_LAYER = 4
 
 
 @dataclass
 class Playback:
-    """Steps of all runs of a program, to be altered at will: (step, layer, address, 32 bits of spikes or answer)."""
+    """Steps of all runs of a program, to be altered at will: (step, layer, address, 32 bits).
+
+    The bits are the additions to count in a pause, the spikes of a stored word, a word of the answer, the first row of
+    a request (whose address is the count), or what the words of an external weight row come to, one XOR the other. Rows
+    that come to anything else show in all answers that follow.
+    """
 
     arch: Architecture
     steps: list[tuple[Step, int, int, int]] = field(default_factory=list)
@@ -47,13 +61,22 @@ class Playback:
         for image in images:
             emulator.feed(input_stream(program, image))
             for number, layer in enumerate(emulator.runs[-1].layers):
-                playback.steps += [(Step.PAUSE, number, 0, 0)] * 4
+                most = program.arch.pes
+                counts = [most] * (layer.additions // most) + [layer.additions % most]
+                counts += [0] * (SHORTEST_LAYER - len(counts))
+                playback.steps += [(Step.PAUSE, number, 0, count) for count in counts]
                 for address, spikes in zip(layer.addresses.tolist(), layer.spikes.tolist(), strict=True):
                     playback.steps.append((Step.STORE, number, address, spikes))
                 playback.steps.append((Step.END_LAYER, number, 0, 0))
             playback.steps += [(Step.ANSWER, 0, 0, word) for word in emulator.runs[-1].answer.tolist()]
             playback.steps.append((Step.END, 0, 0, 0))
         return playback
+
+    def stream_in(self, index: int, external: np.ndarray, source: int, count: int) -> None:
+        """Let a burst of `count` rows of `external` from `source` on take place before the step `index`."""
+        rows = weight_words(external[source : source + count], self.arch.weight_bits)
+        folded = np.bitwise_xor.reduce(rows, axis=1).tolist()
+        self.steps[index:index] = [(Step.REQUEST, 0, count, source), *((Step.ROW, 0, 0, row) for row in folded)]
 
     def find(self, step: Step, occurrence: int = 0) -> int:
         """Index of a step of that kind."""
@@ -70,7 +93,7 @@ class Playback:
 
 
 class Player(wiring.Component):
-    """Plays the steps of one run each time the host says RUN. Counts one event and two additions a stored word."""
+    """Plays the steps of one run each time the host says RUN. Counts one event a stored word."""
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
@@ -81,6 +104,8 @@ class Player(wiring.Component):
             {
                 "i": In(stream.Signature(32)),
                 "o": Out(stream.Signature(32)),
+                "weights_request": Out(stream.Signature(WeightRequest)),
+                "weights_rows": In(stream.Signature(weight_row(arch))),
                 "registers": In(RegisterBus()),
                 "trace": Out(wiring.Signature({name: Out(shape) for name, shape in trace.items()})),
             }
@@ -104,7 +129,20 @@ class Player(wiring.Component):
         answer = running & (step.kind == Step.ANSWER)
         with m.If(host.run):
             m.d.sync += running.eq(1)
-        with m.If(running & (step.kind != Step.HANG) & ~(answer & ~self.o.ready)):
+        request = running & (step.kind == Step.REQUEST)
+        row = running & (step.kind == Step.ROW)
+        row_words = [self.weights_rows.payload.as_value()[low : low + 32]
+                     for low in range(0, arch.columns * arch.weight_bits, 32)]  # fmt: skip
+        fault = Signal(32)
+        with m.If(row & self.weights_rows.valid):
+            m.d.sync += fault.eq(fault | (reduce(xor, row_words) ^ step.word))
+        waits = (
+            (answer & ~self.o.ready)
+            | (request & ~self.weights_request.ready)
+            | (row & ~self.weights_rows.valid)
+            | (step.kind == Step.HANG)
+        )
+        with m.If(running & ~waits):
             m.d.sync += at.eq(at + 1)
             with m.If(step.kind == Step.END):
                 m.d.sync += running.eq(0)
@@ -112,7 +150,11 @@ class Player(wiring.Component):
             read.addr.eq(at),
             host.busy.eq(running),
             self.o.valid.eq(answer),
-            self.o.payload.eq(step.word),
+            self.o.payload.eq(step.word ^ fault),
+            self.weights_request.valid.eq(request),
+            self.weights_request.payload.source.eq(step.word),
+            self.weights_request.payload.count.eq(step.address),
+            self.weights_rows.ready.eq(row),
             self.trace.valid.eq(store),
             self.trace.layer.eq(step.layer),
             self.trace.address.eq(step.address),
@@ -125,7 +167,7 @@ class Player(wiring.Component):
             bank.corrupt.eq(store & (self.trace.pos & self.trace.neg).any()),
             bank.done.eq(running & (step.kind == Step.END)),
             bank.events.eq(store),
-            bank.additions.eq(store << 1),
+            bank.additions.eq(Mux(running & (step.kind == Step.PAUSE), step.word, 0)),
             bank.words.eq(store),
             bank.layer_done.eq(running & (step.kind == Step.END_LAYER)),
             bank.layer.eq(step.layer),

@@ -10,7 +10,7 @@ from trispike.emulator import Emulator
 from trispike.errors import ToolError
 from trispike.lowering import lower
 from trispike.streams import input_stream, load_stream
-from trispike_hw.architecture import preset
+from trispike_hw.architecture import build, preset
 from trispike_sim.simulate import simulate
 from trispike_sim.tools import find
 
@@ -59,3 +59,26 @@ def test_one_flipped_weight_bit_is_found(icarus):
     assert not report.bit_exact
     assert report.images[0].mismatches[0].layer in program.layer_names
     assert report.waves.stat().st_size > 1000
+
+
+def test_weights_stream_in_while_layers_run_in_parts(icarus):
+    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 96})
+    network = random_network(11, preset("nano"), largest=5)
+    program = lower(network, arch)
+    assert program.external is not None and len(set(program.layer_names)) < len(program.layer_names)
+    images = np.stack([random_image(network, number) for number in range(2)])
+    reports = [simulate(program, images, engine=icarus, weight_latency=latency) for latency in (1, 200)]
+    assert all(report.bit_exact for report in reports), [report.explain() for report in reports]
+    rows = {image.streamed_rows for report in reports for image in report.images}
+    assert len(rows) == 1 and rows.pop() >= len(program.external)
+    assert reports[0].cycles[0] < reports[1].cycles[0]
+
+
+def test_a_wrong_row_of_the_external_memory_is_found(icarus):
+    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 96})
+    network = random_network(11, preset("nano"), largest=5)
+    program = lower(network, arch)
+    altered = program.external.copy()
+    altered[:4] ^= 16
+    image = random_image(network, 0)[None]
+    assert not simulate(replace(program, external=altered), image, engine=icarus).bit_exact

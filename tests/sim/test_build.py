@@ -11,6 +11,8 @@ ARCH = preset("nano")
 EMPTY = """module accelerator(
     input clk, input rst, input [31:0] i__payload, input i__valid, output i__ready,
     output [31:0] o__payload, output o__valid, input o__ready,
+    output [39:0] weights_request__payload, output weights_request__valid, input weights_request__ready,
+    input [127:0] weights_rows__payload, input weights_rows__valid, output weights_rows__ready,
     input [9:0] registers__address, output [31:0] registers__data,
     output trace__valid, output [5:0] trace__layer, output [11:0] trace__address,
     output [15:0] trace__pos, output [15:0] trace__neg);

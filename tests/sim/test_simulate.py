@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from playback import Playback, Step
+from playback import SHORTEST_LAYER, Playback, Step
 from random_networks import random_image, random_network
 
 from trispike.errors import DeviceError, InputError, OutputError, ToolError
 from trispike.golden import GoldenModel
 from trispike.lowering import lower
+from trispike.streams import input_stream, load_stream
 from trispike_hw.architecture import Architecture, preset
 from trispike_sim.simulate import simulate
 from trispike_sim.tools import find
@@ -29,12 +30,17 @@ def private_places(tmp_path_factory, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-@pytest.fixture(params=["icarus", pytest.param("verilator", marks=pytest.mark.slow)])
-def engine(request):
+def require(engine):
+    """Skip the test if the simulator is not there."""
     try:
-        find(request.param)
+        find(engine)
     except ToolError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(params=["icarus", pytest.param("verilator", marks=pytest.mark.slow)])
+def engine(request):
+    require(request.param)
     return request.param
 
 
@@ -44,26 +50,32 @@ def playback():
 
 
 def run(playback, engine="icarus", **options):
-    try:
-        find(engine)
-    except ToolError as error:
-        pytest.skip(str(error))
+    require(engine)
     return simulate(PROGRAM, IMAGES, engine=engine, verilog=playback.verilog(), **options)
 
 
 def test_a_right_design_is_bit_exact(playback, engine):
     done = []
-    report = run(playback, engine, progress=lambda *counts: done.append(counts))
+    external = np.arange(-64, 64, dtype=np.int8).reshape(8, ARCH.columns)
+    playback.stream_in(playback.find(Step.STORE), external, 5, 3)
+    program = replace(PROGRAM, external=external)
+    report = simulate(
+        program, IMAGES, engine=engine, verilog=playback.verilog(), progress=lambda *counts: done.append(counts)
+    )
     assert report.bit_exact
     assert report.explain() == "bit-exact: all trains and integers of 2 images equal the golden model's"
     assert np.array_equal(report.integers, GOLDEN.integers)
-    assert done[-1] == (2, 2)
+    assert done == sorted(set(done)) and done[-1] == (2, 2)
     assert report.waves is None
     assert (report.engine, report.version) == (engine, find(engine).version)
+    assert [image.streamed_rows for image in report.images] == [3, 0]
     for image in report.images:
         assert [layer.name for layer in image.layers] == list(PROGRAM.layer_names)
-        assert image.events == image.additions // 2 == sum(layer.words for layer in image.layers)
-        assert [layer.cycles for layer in image.layers][1:] == [layer.words + 5 for layer in image.layers][1:]
+        assert image.events == sum(layer.words for layer in image.layers)
+        assert image.additions == sum(layer.additions for layer in image.layers)
+        pauses = [max(SHORTEST_LAYER, layer.additions // ARCH.pes + 1) for layer in image.layers]
+        cycles = [layer.words + pause + 1 for layer, pause in zip(image.layers, pauses, strict=True)]
+        assert [layer.cycles for layer in image.layers][1:] == cycles[1:]
         assert image.cycles >= sum(layer.cycles for layer in image.layers) + NETWORK.classes
 
 
@@ -158,6 +170,103 @@ def test_a_wrong_integer_is_named(playback):
     assert report.images[1].bit_exact
 
 
+def test_wrong_additions_are_named(playback):
+    pause = playback.find(Step.PAUSE)
+    playback.alter(pause, flip=2)
+    counted = [step[3] for step in playback.steps[: playback.find(Step.END_LAYER)] if step[0] == Step.PAUSE]
+    report = run(playback)
+    assert [str(mismatch) for mismatch in report.images[0].mismatches] == [
+        f"layer {FIRST}: expected {GOLDEN.additions[FIRST][0]} additions, found {sum(counted)}"
+    ]
+    assert report.images[1].bit_exact
+
+
+def in_parts(playback):
+    """The same steps, but the first and the last layer run in two parts each; and the names of all parts."""
+    first, *middle, last = PROGRAM.layer_names
+    end = [(Step.END_LAYER, 0, 0, 0), *[(Step.PAUSE, 1, 0, 0)] * SHORTEST_LAYER]
+    steps, stores, part = [], 0, 0
+    for kind, layer, address, word in playback.steps:
+        if kind == Step.END:
+            stores = part = 0
+        stores += kind == Step.STORE
+        if stores == 3 and not part:
+            part = 1
+            steps += end
+        steps.append((kind, layer + part, address, word))
+        if kind == Step.END_LAYER and layer == len(middle) + 1:
+            steps += [(Step.PAUSE, layer + 2, 0, 0)] * SHORTEST_LAYER + [(kind, layer + 2, 0, 0)]
+    return replace(playback, steps=steps), (first, first, *middle, last, last)
+
+
+def test_the_parts_of_a_layer_are_united(playback):
+    whole = run(playback)
+    parts, names = in_parts(playback)
+    report = simulate(replace(PROGRAM, layer_names=names), IMAGES, engine="icarus", verilog=parts.verilog())
+    assert report.explain() == whole.explain()
+    for image, expected in zip(report.images, whole.images, strict=True):
+        counters = [(layer.name, layer.events, layer.additions, layer.words) for layer in image.layers]
+        assert counters == [(layer.name, layer.events, layer.additions, layer.words) for layer in expected.layers]
+        assert image.layers[-1].cycles == expected.layers[-1].cycles + SHORTEST_LAYER + 1
+    spoilt = parts.find(Step.STORE, 3)
+    parts.alter(spoilt, address=parts.steps[spoilt][2] + 1)
+    report = simulate(replace(PROGRAM, layer_names=names), IMAGES[:1], engine="icarus", verilog=parts.verilog())
+    assert {mismatch.layer for mismatch in report.images[0].mismatches} == {FIRST}
+
+
+def test_weight_rows_come_from_outside_in_order_and_late():
+    require("icarus")
+    arch = Architecture(**ARCH.model_dump() | {"weight_bits": 5})
+    network = random_network(3, arch, largest=5)
+    images = np.stack([random_image(network, seed) for seed in range(2)])
+    external = np.random.default_rng(5).integers(-16, 16, (8, arch.columns), np.int8)
+    program = replace(lower(network, arch), external=external)
+    playback = Playback.of(program, images)
+    playback.stream_in(playback.find(Step.STORE), external, 0, 2)
+    playback.stream_in(playback.find(Step.STORE, 1), external, 3, 5)
+    text = playback.verilog()
+
+    def cycles(weights=external, **options):
+        report = simulate(replace(program, external=weights), images, engine="icarus", verilog=text, **options)
+        assert [image.streamed_rows for image in report.images] == [7, 0]
+        assert report.bit_exact == (weights is external)
+        return report.cycles[0]
+
+    quick, slow = cycles(stalls=False, weight_latency=1), cycles(stalls=False, weight_latency=51)
+    assert slow - quick == 2 * 50
+    assert cycles(stalls=True, weight_latency=1) > quick
+    altered = external.copy()
+    altered[7, 3] ^= 1
+    cycles(altered)
+
+
+def test_a_design_that_asks_for_rows_that_there_are_not_is_told(playback):
+    require("icarus")
+    external = np.ones((8, ARCH.columns), np.int8)
+    playback.stream_in(playback.find(Step.END) + 1, external, 4, 4)
+    with pytest.raises(DeviceError) as raised:
+        simulate(replace(PROGRAM, external=external[:7]), IMAGES, engine="icarus", verilog=playback.verilog())
+    assert str(raised.value) == (
+        "the design asked in image 1 for rows beyond the 7 of the external weight memory; "
+        "simulate with a waveform to see where"
+    )
+
+
+def test_without_a_name_the_simulator_is_chosen_by_the_length_of_the_simulation(monkeypatch):
+    def refuse(engine=None, cycles=0):
+        raise ToolError(f"{engine} {cycles}")
+
+    monkeypatch.setattr("trispike_sim.simulate.find", refuse)
+    words = len(load_stream(PROGRAM)) + sum(len(input_stream(PROGRAM, image)) for image in IMAGES)
+    additions = sum(int(layer[0]) for layer in GOLDEN.additions.values())
+    with pytest.raises(ToolError) as raised:
+        simulate(PROGRAM, IMAGES)
+    assert str(raised.value) == f"None {words + 2 * additions // ARCH.pes}"
+    with pytest.raises(ToolError) as raised:
+        simulate(PROGRAM, IMAGES, engine="icarus")
+    assert str(raised.value) == "icarus 0"
+
+
 def test_a_design_for_another_architecture_is_refused(playback):
     other = replace(playback, arch=Architecture(**ARCH.model_dump() | {"weight_rows": 256}))
     with pytest.raises(DeviceError) as raised:
@@ -211,3 +320,9 @@ def test_images_of_another_shape_are_refused():
         f"images for {NETWORK.name} must have the shape ({shape}) with N >= 1, not {NETWORK.input_shape}; "
         "preprocess them as the network wants its input"
     )
+
+
+def test_a_latency_of_no_cycle_is_refused():
+    with pytest.raises(InputError) as raised:
+        simulate(PROGRAM, IMAGES, weight_latency=0)
+    assert str(raised.value) == "weight_latency must be at least 1 cycle, not 0"

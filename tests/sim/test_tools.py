@@ -89,3 +89,13 @@ def test_the_environment_is_left_as_it_was(tmp_path, monkeypatch):
         assert "PYTEST_CURRENT_TEST" not in os.environ
     after = dict(os.environ)
     assert after == before and not os.path.exists(front)
+
+
+def test_without_a_name_long_simulations_get_verilator(empty_path):
+    for tool in ("vvp", "make", "g++"):
+        install(empty_path, tool, "")
+    install(empty_path, "iverilog", "Icarus Verilog version 12.0 (stable)")
+    assert tools.find(cycles=tools.LONG).engine == "icarus"
+    install(empty_path, "verilator", "Verilator 5.038 2025-07-08 rev v5.038")
+    assert tools.find(cycles=tools.LONG).engine == "verilator"
+    assert tools.find(cycles=tools.LONG - 1).engine == tools.find().engine == "icarus"

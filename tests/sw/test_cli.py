@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trispike import cli
+from trispike import cli, image
 from trispike.examples import CALIBRATION_SET, MODEL, TEST_SET, load_digits
+from trispike.lowering import lower
+from trispike_hw.architecture import build, preset
 
 
 def test_help_names_every_verb(trispike):
@@ -93,6 +95,19 @@ def test_inspect(trispike, digits_image):
     content = json.loads(trispike("inspect", digits_image, "--json")[1])
     assert content["network"]["classes"] == 10 and content["architecture"]["name"] == "small"
     assert [layer["mode"] for layer in content["layers"]] == ["relu", "relu", "relu", "logits"]
+    assert "resident" in out and content["external_rows"] == 0
+    assert [layer["parts"] for layer in content["layers"]] == [1, 1, 1, 1]
+
+
+def test_inspect_streamed_weights(trispike, digits_image, tmp_path):
+    arch = build(preset("small").model_dump() | {"name": "tight", "weight_rows": 200})
+    program = lower(image.load(digits_image).network, arch)
+    image.save(program, tmp_path / "streamed")
+    code, out, _ = trispike("inspect", tmp_path / "streamed")
+    assert code == 0 and f"streamed, {len(program.external)} rows outside" in out
+    content = json.loads(trispike("inspect", tmp_path / "streamed", "--json")[1])
+    assert content["external_rows"] == len(program.external)
+    assert sum(layer["parts"] for layer in content["layers"]) == len(program.layer_names)
 
 
 def test_operators(trispike):

@@ -336,6 +336,6 @@ def test_missing_simulator(refusal, digits_image, tmp_path, monkeypatch, verb):
     monkeypatch.setattr(tools["importlib"].util, "find_spec", lambda name: None)
     verb, *options = verb
     assert refusal(verb, digits_image, "--input", TEST_SET, *options) == (
-        "no simulator can be used: Icarus Verilog is not installed; install Icarus Verilog (apt-get install iverilog); "
-        "Verilator needs make, which is not installed; apt-get install g++ make"
+        "no simulator can be used: Verilator needs make, which is not installed; apt-get install g++ make; "
+        "Icarus Verilog is not installed; install Icarus Verilog (apt-get install iverilog)"
     )

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from emulation import check
 from random_networks import random_image, random_network
 
 from trispike.emulator import Emulator
-from trispike.errors import ArchitectureError, DeviceError, PlacementError
-from trispike.golden import GoldenModel
+from trispike.errors import DeviceError
 from trispike.lowering import lower
 from trispike.program import Program
-from trispike.streams import decode_answer, input_stream, load_stream, unpack_tensor
+from trispike.streams import input_stream, load_stream
 from trispike_hw.architecture import Architecture, build, preset
 
 ARCHITECTURES = {
@@ -26,49 +26,12 @@ ARCHITECTURES = {
 }
 
 
-def check(program: Program, images: list[np.ndarray]) -> None:
-    """Run images on the emulator and compare every tensor that it wrote and every answer with the golden model."""
-    arch, network = program.arch, program.network
-    golden = GoldenModel(network).run(np.stack(images), keep_trains=True)
-    emulator = Emulator(arch)
-    assert emulator.feed(load_stream(program)).size == 0
-    for number, image in enumerate(images):
-        answer = emulator.feed(input_stream(program, image))
-        run = emulator.runs[-1]
-        assert not run.corrupt
-        for name, layer in zip(program.layer_names[:-1], run.layers, strict=False):
-            memory = np.zeros(arch.spike_words, np.uint32)
-            memory[layer.addresses] = layer.spikes
-            place = program.placements[name]
-            trains = unpack_tensor(place, network.shape_of(name), memory, network.time_steps, arch.columns)
-            np.testing.assert_array_equal(trains, golden.trains[name][number], err_msg=name)
-            assert len(np.unique(layer.addresses)) == len(layer.addresses) == network.time_steps * place.plane
-        np.testing.assert_array_equal(decode_answer(program, answer), golden.integers[number])
-        for name, layer in zip(program.layer_names, run.layers, strict=True):
-            assert layer.additions == golden.additions[name][number], name
-
-
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_random_network_equals_golden_model(name: str, seed: int) -> None:
     arch: Architecture = ARCHITECTURES[name]
     network = random_network(seed, arch)
     check(lower(network, arch), [random_image(network, seed), random_image(network, seed + 1000)])
-
-
-@pytest.mark.parametrize("seed", [4, 8, 15, 16, 23, 42, 108, 109])
-def test_tile_mode_equals_golden_model(seed: int) -> None:
-    """With few weight rows many layers move to tile mode, some with several passes and pooling."""
-    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 4096, "lanes": 4})
-    network = random_network(seed, arch)
-    rows = len(lower(network, arch).weights[0])
-    while True:
-        try:
-            program = lower(network, build(arch.model_dump() | {"weight_rows": rows}))
-        except (PlacementError, ArchitectureError):
-            break
-        rows = len(program.weights[0]) - 1
-    check(program, [random_image(network, seed)])
 
 
 def small_program() -> Program:

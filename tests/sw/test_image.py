@@ -18,7 +18,7 @@ from trispike.image import load, save
 from trispike.lowering import lower
 from trispike.program import Program
 from trispike.streams import input_stream, load_stream
-from trispike_hw.architecture import preset
+from trispike_hw.architecture import build, preset
 
 SMALL = preset("small")
 
@@ -32,6 +32,15 @@ def program() -> Program:
 def saved(program: Program, tmp_path: Path) -> Path:
     save(program, tmp_path / "net")
     return tmp_path / "net"
+
+
+@pytest.fixture(scope="module")
+def streamed() -> Program:
+    arch = build(SMALL.model_dump() | {"name": "tight", "weight_rows": 256})
+    program = lower(random_network(2, SMALL), arch)
+    assert program.external is not None
+    assert len(program.layer_names) > len(program.network.layers)
+    return program
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -101,6 +110,50 @@ def test_memory_files_hold_the_rows_that_the_stream_loads(program: Program, save
         lines = (saved / f"mem/weights_{pair:02d}.hex").read_text().split()
         unpacked = [[(int(line, 16) >> 8 * c & 0xFF ^ 0x80) - 0x80 for c in range(16)] for line in lines]
         np.testing.assert_array_equal(unpacked, weights)
+
+
+def test_streamed_weights_round_trip(streamed: Program, tmp_path: Path) -> None:
+    save(streamed, tmp_path / "net")
+    again = load(tmp_path / "net", streamed.arch)
+    assert (again.layer_names, again.load_list) == (streamed.layer_names, streamed.load_list)
+    assert again.external is not None
+    np.testing.assert_array_equal(again.external, streamed.external)
+    np.testing.assert_array_equal(load_stream(again), load_stream(streamed))
+    lines = (tmp_path / "net/mem/external.hex").read_text().split()
+    unpacked = [[(int(line, 16) >> 8 * c & 0xFF ^ 0x80) - 0x80 for c in range(16)] for line in lines]
+    np.testing.assert_array_equal(unpacked, streamed.external)
+    save(again, tmp_path / "copy")
+    assert contents(tmp_path / "copy") == contents(tmp_path / "net")
+
+
+def test_altered_external_rows(streamed: Program, tmp_path: Path) -> None:
+    save(streamed, tmp_path / "net")
+    path = tmp_path / "net/image.bin"
+    manifest = json.loads((tmp_path / "net/manifest.json").read_text())
+    record = next(section for section in manifest["sections"] if section["name"] == "external")
+    data = bytearray(path.read_bytes())
+    data[record["offset"]] ^= 1
+    path.write_bytes(data)
+    found = zlib.crc32(data[record["offset"] : record["offset"] + record["size"]])
+    assert refusal(tmp_path / "net") == (
+        f"section external of DIR/image.bin is altered: its CRC-32 is {found:08x} where the manifest says "
+        f"{record['crc32']:08x}; compile the network again"
+    )
+
+
+def test_a_load_list_beyond_the_program(streamed: Program, tmp_path: Path) -> None:
+    save(streamed, tmp_path / "net")
+    words = len(streamed.program)
+    edit_manifest(tmp_path / "net", lambda m: m.update(load_list=words))
+    assert refusal(tmp_path / "net") == (
+        f"the load list of the image begins at program word {words} of {words}; compile the network again"
+    )
+
+
+def test_an_image_without_its_external_rows(streamed: Program, tmp_path: Path) -> None:
+    save(streamed, tmp_path / "net")
+    edit_manifest(tmp_path / "net", lambda m: m.update(load_list=0, files=m["files"][:-1]))
+    assert refusal(tmp_path / "net") == "the image has an unknown section external; compile the network again"
 
 
 def test_a_foreign_directory_is_refused(program: Program, tmp_path: Path) -> None:
@@ -178,9 +231,9 @@ def test_an_altered_memory_file(saved: Path) -> None:
 
 
 def test_schema_version(saved: Path) -> None:
-    edit_manifest(saved, lambda m: m.update(schema_version=2))
+    edit_manifest(saved, lambda m: m.update(schema_version=1))
     assert refusal(saved) == (
-        "DIR/manifest.json has schema version 2, but this trispike reads version 1; compile the network again"
+        "DIR/manifest.json has schema version 1, but this trispike reads version 2; compile the network again"
     )
 
 

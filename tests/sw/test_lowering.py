@@ -144,21 +144,23 @@ def test_layers_move_to_tile_mode_when_weights_do_not_fit() -> None:
         logits("conv", (64, 5, 5), classes=3),
         time_steps=4,
     )
-    roomy = changed(BASE, weight_rows=4096)
+    roomy = changed(SMALL, weight_rows=4096)
     assert [parsed.fields["tile_mode"] for parsed in parse_program(lower(net, roomy).program)] == [0, 0]
-    tight = changed(BASE, weight_rows=64 * 25 + 2 * 144)
-    assert [parsed.fields["tile_mode"] for parsed in parse_program(lower(net, tight).program)] == [1, 0]
+    tight = changed(SMALL, weight_rows=64 * 25 + 2 * 144)
+    program = lower(net, tight)
+    assert [parsed.fields["tile_mode"] for parsed in parse_program(program.program)] == [1, 0]
+    assert (program.load_list, program.external) == (0, None)
 
 
 def test_weight_memory_too_small() -> None:
     net = network((16, 12, 12), logits(INPUT, (16, 12, 12)), time_steps=2)
     assert refusal(net, preset("nano")) == (
-        "the network (layer logits most: 2304) needs 2304 weight rows per lane pair, but there are 512 in architecture "
+        "a tile of layer logits needs 2304 weight rows per lane pair, but there are 512 in architecture "
         "nano; no preset would do, so give an architecture file with weight_rows >= 2304"
     )
     net = network((16, 10, 10), logits(INPUT, (16, 10, 10)), time_steps=2)
     assert refusal(net, preset("nano")) == (
-        "the network (layer logits most: 1600) needs 1600 weight rows per lane pair, but there are 512 in "
+        "a tile of layer logits needs 1600 weight rows per lane pair, but there are 512 in "
         "architecture nano; preset small would do"
     )
 
@@ -172,7 +174,7 @@ def test_spike_memory_too_small() -> None:
         "architecture small; preset base would do"
     )
     assert refusal(replace(net, time_steps=16), BASE) == (
-        "spike memory with tensor conv (16 steps of 1024 words) needs 32768 spike words, but there are 16384 in "
+        "spike memory with tensor conv (16 steps of 1024 words) needs 32768 spike words, but there are 24576 in "
         "architecture base; no preset would do, so give an architecture file with spike_words >= 32768"
     )
 

@@ -44,10 +44,11 @@ def test_tile_mode_rows(tiles: int, lanes: int, expected: tuple[int, int]) -> No
 @pytest.mark.parametrize("tiles", [1, 2, 3, 4, 5, 6, 9])
 def test_tile_mode_holds_every_tile_once(tiles: int) -> None:
     block = np.random.default_rng(tiles).integers(-128, 128, (tiles, 3, 16)).astype(np.int8)
-    memory = WeightMemory(SMALL)
-    assert memory.add_for_pixels(block) == 0
-    base, offset = memory.add_for_tiles(block)
-    assert base == 3 * tiles
+    base = 3 * tiles
+    length, offset = tile_mode_rows(tiles, 3, SMALL.lanes)
+    memory = WeightMemory(SMALL, base + length)
+    memory.write(0, block, tile_mode=False)
+    memory.write(base, block, tile_mode=True)
     contents = memory.contents()
     assert len(contents) == SMALL.pairs
     for tile in range(tiles):
@@ -55,7 +56,7 @@ def test_tile_mode_holds_every_tile_once(tiles: int) -> None:
         start = base + number * 3 + lane % 2 * offset
         np.testing.assert_array_equal(contents[lane // 2][start : start + 3], block[tile])
     for rows in contents:
-        assert rows.shape == (memory.rows, 16)
+        assert rows.shape == (base + length, 16)
         np.testing.assert_array_equal(rows[:base], block.reshape(-1, 16))
 
 

@@ -27,8 +27,8 @@ def command(
         typer.Option(help="Share of the images whose first choice may change, for --time-steps auto.", min=0, max=1),
     ] = None,
     silent: Annotated[
-        int | None, typer.Option(help="Silent steps, S (default: what each layer needs).", min=0, max=16)
-    ] = None,
+        str, typer.Option(help="Silent steps, S, 0..T, or auto: what each layer needs.", metavar="S|auto")
+    ] = str(api.DEFAULT_SILENT),
     tau: Annotated[float, typer.Option(help="Threshold per spike, 1/2 <= tau < 1.")] = api.DEFAULT_TAU,
     calibrate: Annotated[
         Path | None, typer.Option(help="Images that show the range of activations.", metavar="X.npz")
@@ -42,7 +42,7 @@ def command(
     image.check_target(output)
     calibration = None if calibrate is None else load_images(calibrate)
     compilation = api.compile_with_report(
-        model, architecture, calibration=calibration, time_steps=steps, silent=silent, tau=tau, loss=allowed
+        model, architecture, calibration=calibration, time_steps=steps, silent=_silent(silent), tau=tau, loss=allowed
     )
     image.save(compilation.program, output)
     report = compilation.report
@@ -83,3 +83,12 @@ def _time_steps(text: str, loss: float | None) -> tuple[int, float | None]:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_TIME_STEPS:
         raise typer.BadParameter(f"--time-steps must be 1..{MOST_TIME_STEPS} or auto, not {text}")
     return int(text), None
+
+
+def _silent(text: str) -> int | None:
+    """s from its option, None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) > MOST_TIME_STEPS:
+        raise typer.BadParameter(f"--silent must be 0..{MOST_TIME_STEPS} or auto, not {text}")
+    return int(text)

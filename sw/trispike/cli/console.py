@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-Report = Callable[[int, int], None]  #: called with the number of images done and of all images
+Report = Callable[[float, int], None]  #: called with the number of images done, parts included, and of all images
 
 
 @dataclass

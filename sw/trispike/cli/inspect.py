@@ -26,14 +26,16 @@ def command(directory: options.ImageDirectory, as_json: options.Json = False, ve
         ("input", "x".join(map(str, network["input_shape"]))),
         ("classes", network["classes"]),
         *((memory, f"{used} of {depth}") for memory, (used, depth) in content["memories"].items()),
+        ("weights", _weights(content["external_rows"])),
     ]
     show_table("image", ("what", "value"), facts, numbers=False)
-    columns = ("layer", "mode", "output", "pooling", "synapses", "largest |w|", "theta")
+    columns = ("layer", "mode", "output", "pooling", "synapses", "largest |w|", "theta", "parts")
     show_table("layers", columns, [tuple(layer.values()) for layer in content["layers"]])
 
 
 def describe(program: Program) -> dict[str, Any]:
-    """All that `inspect` tells, in types that JSON knows. Memories are (words used, words there)."""
+    """All that `inspect` tells, in types that JSON knows. Memories are (words used, words there), `external_rows` the
+    weight rows that stream in; `parts` of a layer are the program's layers that compute it."""
     arch, network = program.arch, program.network
     spike_words = max(place.base + network.time_steps * place.plane for place in program.placements.values())
     return {
@@ -48,15 +50,20 @@ def describe(program: Program) -> dict[str, Any]:
         },
         "memories": {
             "spike words": (spike_words, arch.spike_words),
-            "weight rows per pair": (max(len(rows) for rows in program.weights), arch.weight_rows),
+            "resident weight rows per pair": (max(len(rows) for rows in program.weights), arch.weight_rows),
             "constant words": (len(program.constants), arch.constant_words),
             "program words": (len(program.program), arch.program_words),
         },
-        "layers": [_describe_layer(layer) for layer in network.layers],
+        "external_rows": 0 if program.external is None else len(program.external),
+        "layers": [_describe_layer(layer, program.layer_names.count(layer.name)) for layer in network.layers],
     }
 
 
-def _describe_layer(layer: Layer) -> dict[str, Any]:
+def _weights(external_rows: int) -> str:
+    return f"streamed, {external_rows} rows outside" if external_rows else "resident"
+
+
+def _describe_layer(layer: Layer, parts: int) -> dict[str, Any]:
     fires = bool(np.any(layer.theta))
     return {
         "name": layer.name,
@@ -69,4 +76,5 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         ),
         "largest_weight": max(int(np.abs(segment.weights).max()) for segment in layer.segments),
         "theta": f"{layer.theta.min()}..{layer.theta.max()}" if fires else "",
+        "parts": parts,
     }

@@ -36,7 +36,7 @@ InputFile = Annotated[
     typer.Option("--input", help="File with x, float32 [N, C, H, W], preprocessed.", metavar="X.npz"),
 ]
 Engine = Annotated[
-    str | None, typer.Option(help="Simulator: icarus or verilator (default: what is there).", metavar="NAME")
+    str | None, typer.Option(help="Simulator: icarus or verilator (default: the quicker one).", metavar="NAME")
 ]
 
 

@@ -24,8 +24,12 @@ def command(
     preset: options.DemandedPreset = None,
     arch: options.DemandedArch = None,
     stalls: Annotated[
-        bool, typer.Option(help="Let the host pause its streams at random; costs cycles, finds more.")
+        bool, typer.Option(help="Let host and weight memory pause their streams at random; costs cycles, finds more.")
     ] = False,
+    weight_latency: Annotated[
+        int,
+        typer.Option(help="Cycles until the external weight memory answers a burst.", metavar="CYCLES", min=1),
+    ] = 32,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -33,7 +37,7 @@ def command(
     program = image.load(directory, options.demanded_architecture(preset, arch))
     x = load_images(input_file, program.network.input_shape)[:images]
     with progress("images simulated") as advance:
-        report = simulate(program, x, engine=engine, stalls=stalls, progress=advance)
+        report = simulate(program, x, engine=engine, stalls=stalls, weight_latency=weight_latency, progress=advance)
     summary = summarise(program, report)
     if as_json:
         show_json(summary)
@@ -47,16 +51,17 @@ def command(
 def summarise(program: Program, report: "SimulationReport") -> dict[str, Any]:
     """A simulation in types that JSON knows.
 
-    `cycles` and `input_cycles` hold one number per image; the counters of a layer are sums over the images.
+    `cycles`, `input_cycles` and `streamed_rows` hold one number per image; the counters of a layer are sums over the
+    images and over its parts.
     """
     layers = [
         {
-            "name": name,
-            "cycles": sum(image.layers[number].cycles for image in report.images),
-            "events": sum(image.layers[number].events for image in report.images),
-            "additions": sum(image.layers[number].additions for image in report.images),
+            "name": same[0].name,
+            "cycles": sum(layer.cycles for layer in same),
+            "events": sum(layer.events for layer in same),
+            "additions": sum(layer.additions for layer in same),
         }
-        for number, name in enumerate(program.layer_names)
+        for same in zip(*(image.layers for image in report.images), strict=True)
     ]
     return {
         "bit_exact": report.bit_exact,
@@ -68,6 +73,7 @@ def summarise(program: Program, report: "SimulationReport") -> dict[str, Any]:
         "load_cycles": report.load_cycles,
         "cycles": report.cycles,
         "input_cycles": [image.input_cycles for image in report.images],
+        "streamed_rows": [image.streamed_rows for image in report.images],
         "layers": layers,
     }
 

@@ -38,15 +38,25 @@ def canonical(graph: Graph) -> Graph:
     return replace(graph, nodes=nodes)
 
 
+def consumers(nodes: Iterable[Node], name: str) -> list[Node]:
+    """The nodes that read tensor `name`."""
+    return [node for node in nodes if name in node.inputs]
+
+
 def sole_consumer(nodes: Iterable[Node], name: str) -> Node | None:
     """The node that reads tensor `name`, None if there is none or more than one."""
-    readers = [node for node in nodes if name in node.inputs]
+    readers = consumers(nodes, name)
     return readers[0] if len(readers) == 1 else None
 
 
 def source_shape(graph: Graph, node: Node) -> tuple[int, int, int]:
     """Shape of the first input of `node`."""
     return next((other.shape for other in graph.nodes if other.name == node.inputs[0]), graph.input_shape)
+
+
+def is_global(node: AveragePool, source: tuple[int, int, int]) -> bool:
+    """Whether `node` averages over its whole input of shape `source`."""
+    return node.kernel == source[1:] and not any(node.padding) and node.shape[1:] == (1, 1)
 
 
 def _check(node: Node) -> None:
@@ -170,7 +180,7 @@ def _without_average_before_output(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         return nodes
     size = average.kernel
     pixels = size[0] * size[1]
-    if any(average.padding) or body[-1].shape[1:] != (1, 1) or _size_of(nodes, body[-2].inputs[0]) != size:
+    if any(average.padding) or body[-1].shape[1:] != (1, 1) or _covers_less(nodes, body[-2], size):
         return nodes
     weights = np.broadcast_to(linear.weights / pixels, (*linear.weights.shape[:2], *size)).copy()
     merged = replace(linear, name=body[-1].name, inputs=body[-2].inputs, shape=body[-1].shape, weights=weights)
@@ -181,9 +191,10 @@ def _is_pointwise(conv: Conv) -> bool:
     return conv.weights.shape[2:] == (1, 1) and conv.stride == (1, 1) and not any(conv.padding)
 
 
-def _size_of(nodes: tuple[Node, ...], tensor: str) -> tuple[int, int] | None:
-    """Rows and columns of the output of a node, None for the network input."""
-    return next((node.shape[1:] for node in nodes if node.name == tensor), None)
+def _covers_less(nodes: tuple[Node, ...], first: Node, size: tuple[int, int]) -> bool:
+    """Whether a window of `size` leaves out pixels of the tensor that `first` reads, or is not known to cover it."""
+    shapes = [node.shape for node in nodes if node.name == first.inputs[0]]
+    return not shapes or shapes[0][1:] != size
 
 
 def _renamed(nodes: tuple[Node, ...], old: str, new: str) -> tuple[Node, ...]:

@@ -26,7 +26,11 @@ class Work:
 
 class Lane:
     """All lanes: spike memory and weight memories, and the sums over windows. `corrupt` is set when a window holds a
-    word with a channel both positive and negative, which adds nothing."""
+    word with a channel both positive and negative, which adds nothing.
+
+    Weight rows that stream in bear the number of the list word that loads them; `newest` is the last number that may be
+    read, 0 stands for what the host wrote.
+    """
 
     def __init__(self, arch: Architecture) -> None:
         self._arch = arch
@@ -35,7 +39,9 @@ class Lane:
         self._bad = np.zeros(arch.spike_words, bool)
         # Sums of a window stay far below 2**53, so float64 holds them exactly.
         self._weights = np.zeros((arch.pairs, arch.weight_rows, arch.columns), np.float64)
+        self._stamps = np.zeros((arch.pairs, arch.weight_rows), np.int64)
         self.corrupt = False
+        self.newest = 0
 
     def write_spikes(self, addresses: np.ndarray, spikes: np.ndarray) -> None:
         """Write words uint32 [n] to addresses [n]."""
@@ -60,6 +66,16 @@ class Lane:
             -1, arch.columns
         )
         self._weights[pair, address : address + len(rows)] = raw - ((raw >> (bits - 1)) << bits)
+        self._stamps[pair, address : address + len(rows)] = 0
+
+    def load_weights(self, pairs: slice, address: int, rows: np.ndarray, stamp: int) -> None:
+        """Write rows int8 [rows, columns], which bear `stamp`, to the memories of `pairs`."""
+        self._weights[pairs, address : address + len(rows)] = rows
+        self._stamps[pairs, address : address + len(rows)] = stamp
+
+    def settle(self) -> None:
+        """Begin a run: whatever stands in the weight memories may be read."""
+        self._stamps[:] = 0
 
     def integrate(
         self, fields: dict[str, Any], position: tuple[int, int, int, int], work: Work, real: int, z: np.ndarray
@@ -85,19 +101,27 @@ class Lane:
         bits = words[0] * columns + np.arange(len(words) * columns)
         digits = np.where((bits >= low) & (bits < high), self._digits[addresses].reshape(*addresses.shape[:2], -1), 0)
         base = weight + work.odd * fields["odd_offset"] + rows[:, None] * fields["weight_pitch"]
-        memory = self._weights[work.lane // 2]
+        pair = work.lane // 2
         spikes = int(np.count_nonzero(digits))
         if fields["lanewise"]:
             grouped = digits.reshape(*addresses.shape, columns)
-            weights = memory[self._rows(base + words - bit // columns)]
+            weights = self._read(pair, base + words - bit // columns, np.count_nonzero(grouped, axis=(0, 3)))
             z += np.einsum("trwc,rwc->tc", grouped, weights).astype(np.int64)
             return int(np.count_nonzero(grouped.any(axis=3))), spikes, addresses.size
         bits = bits[(bits >= low) & (bits < high)]
         valid = digits[:, :, low - words[0] * columns :][:, :, : high - low].reshape(len(z), -1)
-        weights = memory[self._rows(base + bits - bit)].reshape(-1, columns)
-        z += (valid.astype(np.float64) @ weights).astype(np.int64)
+        weights = self._read(pair, base + bits - bit, np.count_nonzero(valid.reshape(len(z), -1, len(bits)), axis=0))
+        z += (valid.astype(np.float64) @ weights.reshape(-1, columns)).astype(np.int64)
         return spikes, spikes * real, addresses.size
 
-    def _rows(self, rows: np.ndarray) -> np.ndarray:
-        """Weight rows modulo their address width, as the memory sees them."""
-        return rows % (1 << self._arch.weight_address_bits) % self._arch.weight_rows
+    def _read(self, pair: int, rows: np.ndarray, uses: np.ndarray) -> np.ndarray:
+        """Weight rows of a lane pair, their addresses modulo their width, as the memory sees them; of those with no
+        `uses`, because no spike looks for them, any content will do."""
+        rows = rows % (1 << self._arch.weight_address_bits) % self._arch.weight_rows
+        late = rows[(self._stamps[pair][rows] > self.newest) & (uses > 0)]
+        if late.size:
+            raise DeviceError(
+                f"a layer reads weight row {late[0]} of lane pair {pair}, which the load list may write while it "
+                f"runs; compile the network again"
+            )
+        return self._weights[pair][rows]

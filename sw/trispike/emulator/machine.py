@@ -15,6 +15,7 @@ from ..errors import DeviceError
 from ..fields import fields_of
 from ..streams import COMMAND_WORDS, digits_to_words
 from .lane import Lane, Work
+from .loader import Loader
 from .words import LayerWords, constants_of, items_of, parse_program
 
 
@@ -40,10 +41,15 @@ class Run:
 
 
 class Emulator:
-    """A machine of architecture `arch`: takes the words of the input stream and gives those of the output stream."""
+    """A machine of architecture `arch`: takes the words of the input stream and gives those of the output stream.
 
-    def __init__(self, arch: Architecture) -> None:
+    `external`, int8 [rows, columns], stands behind its external weight port. Rows are loaded as early as the load list
+    allows; a layer that reads a row that the list may write meanwhile is refused.
+    """
+
+    def __init__(self, arch: Architecture, external: np.ndarray | None = None) -> None:
         self._arch = arch
+        self._external = np.zeros((0, arch.columns), np.int8) if external is None else external
         self._program = np.zeros(arch.program_words, np.uint64)
         self._constants = [0] * arch.constant_words
         self._lane = Lane(arch)
@@ -74,7 +80,7 @@ class Emulator:
                     f"the input stream has an unknown command 0x{int(head[0]):08x} at word {at - COMMAND_WORDS}"
                 ) from error
             if command["opcode"] is Opcode.RUN:
-                self.runs.append(self.run())
+                self.runs.append(self.run(int(head[2])))
                 answers.append(self.runs[-1].answer)
             else:
                 at += self._write(command, int(head[1]), int(head[2]), stream[at:])
@@ -112,19 +118,25 @@ class Emulator:
                 self._lane.write_spikes(np.arange(address, address + count), np.array(rows, np.uint32))
         return count * words
 
-    def run(self) -> Run:
-        """Run the program once.
+    def run(self, load_list: int = 0) -> Run:
+        """Run the program once, with the load list at program word `load_list` (0: there is none).
 
         Raises:
-            DeviceError: if the program is broken or a sum leaves its register.
+            DeviceError: if program or load list are broken or a sum leaves its register.
         """
         layers = parse_program(self._program)
         constants = constants_of(self._constants, self._arch)
-        answer = np.zeros(self._arch.columns * self._tiles(layers[-1]), np.int64)
+        last = layers[-1].fields
+        answer = np.zeros(self._arch.columns * (last["address"] + self._tiles(layers[-1])), np.int64)
         self._lane.corrupt = False
-        runs = [self._run_layer(layer, constants, answer) for layer in layers]
-        last = layers[-1]
-        classes = (self._tiles(last) - 1) * self._arch.columns + last.fields["last_columns"]
+        self._lane.settle()
+        loader = Loader(self._arch, self._lane, self._program, load_list, self._external)
+        runs = []
+        for number, layer in enumerate(layers):
+            loader.prepare(number)
+            runs.append(self._run_layer(layer, constants, answer))
+        loader.finish(len(layers))
+        classes = len(answer) - self._arch.columns + last["last_columns"]
         return Run((answer[:classes] & 0xFFFFFFFF).astype(np.uint32), tuple(runs), self._lane.corrupt)
 
     def _tiles(self, layer: LayerWords) -> int:

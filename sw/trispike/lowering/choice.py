@@ -1,10 +1,12 @@
-"""Which plan a layer runs by: the fastest by estimate for which all weights together fit the weight memory."""
+"""The ways to run a layer, with their estimated cycles and weight rows, and a choice with all weights resident."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from trispike_hw.architecture import Architecture
+from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS
 
 from ..errors import PlacementError
 from ..network import Layer
@@ -12,7 +14,7 @@ from ..program import InputPacking, Placement
 from .loops import MachineSegment, Plan, plans
 from .shortage import Shortage
 from .tensors import ceil_div
-from .weights import tile_mode_rows
+from .weights import memory_rows
 
 SPIKES_PER_BIT = 0.19
 """Spikes per neuron and step that the estimate assumes (numerics section 6)."""
@@ -25,13 +27,49 @@ TILE_MODE_PENALTY = 1.02
 
 
 @dataclass(frozen=True)
+class Part:
+    """Tiles of a layer that run as one layer of the program: weight rows that every lane pair keeps for them, estimated
+    cycles, rows that come from outside when they are streamed, and load words that bring them."""
+
+    tiles: range
+    rows: int
+    cycles: float
+    traffic: int
+    load_words: int
+
+
+@dataclass(frozen=True)
 class Choice:
-    """A plan with its tile mode, estimated cycles and the weight rows that it takes in every lane pair."""
+    """A way to run a layer: plan, tile mode, and the parts that it runs in."""
 
     plan: Plan
     tile_mode: bool
-    cycles: float
-    rows: int
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def cycles(self) -> float:
+        """Estimated cycles of the layer."""
+        return sum(part.cycles for part in self.parts)
+
+    @cached_property
+    def rows(self) -> int:
+        """Weight rows of the largest part."""
+        return max(part.rows for part in self.parts)
+
+    @cached_property
+    def traffic(self) -> int:
+        """Rows that come from outside when the layer is streamed."""
+        return sum(part.traffic for part in self.parts)
+
+    @property
+    def layer_words(self) -> int:
+        """Program words of the layer's parts."""
+        return len(self.parts) * (HEADER_WORDS + len(self.plan.segments) * SEGMENT_WORDS)
+
+    @cached_property
+    def words(self) -> int:
+        """Program words of the layer's parts and of the load words that bring them."""
+        return self.layer_words + sum(part.load_words for part in self.parts)
 
 
 def tiles_of(layer: Layer, arch: Architecture) -> int:
@@ -39,23 +77,56 @@ def tiles_of(layer: Layer, arch: Architecture) -> int:
     return ceil_div(layer.neurons[0], arch.columns)
 
 
-def choose(
-    layers: tuple[Layer, ...],
+def whole_choices(
+    layer: Layer,
     placements: Mapping[str, Placement],
     packings: Mapping[str, InputPacking],
     time_steps: int,
     arch: Architecture,
 ) -> list[Choice]:
-    """A choice for every layer.
+    """Every plan of the layer in one part, the fastest first: in pixel mode, and in tile mode where it has no lane-wise
+    segment.
+
+    Raises:
+        PlacementError: if the layer needs more segments than the machine has.
+    """
+    all_plans = list(plans(layer, placements, packings, arch.columns))
+    fitting = [plan for plan in all_plans if len(plan.segments) <= arch.max_segments]
+    if not fitting:
+        raise PlacementError(
+            f"layer {layer.name} needs {len(all_plans[0].segments)} machine segments, but architecture {arch.name} has "
+            f"max_segments = {arch.max_segments}; split the layer or choose a larger max_segments"
+        )
+    tiles = tiles_of(layer, arch)
+    choices = []
+    for plan in fitting:
+        choices.append(_choice(layer, plan, False, tiles, time_steps, arch))
+        if not any(segment.lanewise for segment in plan.segments):
+            choices.append(_choice(layer, plan, True, tiles, time_steps, arch))
+    return sorted(choices, key=lambda choice: (choice.cycles, choice.rows, len(choice.plan.segments)))
+
+
+def split_choices(layer: Layer, whole: Choice, time_steps: int, arch: Architecture) -> Iterator[Choice]:
+    """`whole` in every number of about equal parts, from one to one for each tile."""
+    tiles = tiles_of(layer, arch)
+    yield whole
+    sizes = {ceil_div(tiles, parts) for parts in range(2, tiles + 1)}
+    if whole.tile_mode:
+        sizes = {ceil_div(size, arch.lanes) * arch.lanes if size > arch.lanes else size for size in sizes}
+    for size in sorted(sizes - {tiles}, reverse=True):
+        if size < tiles:
+            yield _choice(layer, whole.plan, whole.tile_mode, size, time_steps, arch)
+
+
+def choose_resident(layers: Sequence[Layer], options: Sequence[Sequence[Choice]], arch: Architecture) -> list[Choice]:
+    """A choice for every layer out of its `options`, fastest first, so that all weights together are resident.
 
     Starts from the fastest one each; while the weights do not fit, the layer that saves most rows per cycle lost moves
     to another choice.
 
     Raises:
         Shortage: naming the layer with most weight rows, if nothing fits.
-        PlacementError: if a layer needs more segments than the machine has.
     """
-    options = [sorted(_choices(layer, placements, packings, time_steps, arch), key=_fastest) for layer in layers]
     chosen = [of_layer[0] for of_layer in options]
     while sum(choice.rows for choice in chosen) > arch.weight_rows:
         flips = [
@@ -74,40 +145,30 @@ def choose(
     return chosen
 
 
-def _fastest(choice: Choice) -> tuple[float, int, int]:
-    return choice.cycles, choice.rows, len(choice.plan.segments)
-
-
-def _choices(
-    layer: Layer,
-    placements: Mapping[str, Placement],
-    packings: Mapping[str, InputPacking],
-    time_steps: int,
-    arch: Architecture,
-) -> Iterator[Choice]:
-    """Every plan of the layer in pixel mode, and in tile mode where it has no lane-wise segment."""
-    all_plans = list(plans(layer, placements, packings, arch.columns))
-    fitting = [plan for plan in all_plans if len(plan.segments) <= arch.max_segments]
-    if not fitting:
-        raise PlacementError(
-            f"layer {layer.name} needs {len(all_plans[0].segments)} machine segments, but architecture {arch.name} has "
-            f"max_segments = {arch.max_segments}; split the layer or choose a larger max_segments"
-        )
+def _choice(layer: Layer, plan: Plan, tile_mode: bool, part_tiles: int, time_steps: int, arch: Architecture) -> Choice:
+    """The layer by `plan`, `part_tiles` tiles at a time."""
     tiles = tiles_of(layer, arch)
-    for plan in fitting:
-        blocks = {segment.block.tobytes(): segment.block.shape[1] for segment in plan.segments}
-        yield Choice(plan, False, _cycles(layer, plan, False, time_steps, arch), tiles * sum(blocks.values()))
-        if not any(segment.lanewise for segment in plan.segments):
-            rows = sum(tile_mode_rows(tiles, length, arch.lanes)[0] for length in blocks.values())
-            yield Choice(plan, True, _cycles(layer, plan, True, time_steps, arch), rows)
+    lengths = [block.rows for block in plan.blocks.values()]
+    made: dict[int, tuple[int, float, int, int]] = {}
+    parts = []
+    for start in range(0, tiles, part_tiles):
+        count = min(part_tiles, tiles - start)
+        if count not in made:
+            made[count] = (
+                sum(memory_rows(count, length, tile_mode, arch.lanes)[0] for length in lengths),
+                _cycles(layer, plan, tile_mode, count, time_steps, arch),
+                count * sum(lengths),
+                len(lengths) * (count if tile_mode else 1),
+            )
+        parts.append(Part(range(start, start + count), *made[count]))
+    return Choice(plan, tile_mode, tuple(parts))
 
 
-def _cycles(layer: Layer, plan: Plan, tile_mode: bool, time_steps: int, arch: Architecture) -> float:
-    """Estimated cycles of a layer: its busiest lane or its TSA row, whichever takes longer."""
+def _cycles(layer: Layer, plan: Plan, tile_mode: bool, tiles: int, time_steps: int, arch: Architecture) -> float:
+    """Estimated cycles of `tiles` tiles of a layer: its busiest lane or its TSA row, whichever takes longer."""
     per_step = 1 + sum(_step_cycles(segment, arch) for segment in plan.segments)
     item = time_steps * per_step + SEGMENT_CYCLES * len(plan.segments)
     window, windows = prod(plan.counts[:2]), prod(plan.counts[2:])
-    tiles = tiles_of(layer, arch)
     if tile_mode:
         busy = ceil_div(tiles, arch.lanes) * windows * window * item
         lanes = busy * (TILE_MODE_PENALTY if windows >= arch.lanes else 1)

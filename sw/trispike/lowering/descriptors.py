@@ -55,9 +55,15 @@ def header_words(layer: str, fields: Mapping[str, Any]) -> list[int]:
 
 
 def segment_words(
-    layer: str, segment: MachineSegment, counts: tuple[int, int, int, int], passes: int, weight: WeightAddress
+    layer: str,
+    segment: MachineSegment,
+    counts: tuple[int, int, int, int],
+    passes: int,
+    weight: WeightAddress,
+    first_tile: int = 0,
 ) -> list[int]:
-    """The nine words of a segment whose weights stand at `weight`; `counts` and `passes` are the layer's loops.
+    """The nine words of a segment whose weights stand at `weight`; `counts` and `passes` are the loops of the layer or
+    of its part from tile `first_tile` on.
 
     Raises:
         PlacementError: naming the layer and the field that is too narrow.
@@ -65,7 +71,7 @@ def segment_words(
     place = segment.source
     steps = [*segment.steps, Move(bit=segment.tile_bits, weight=weight.tile_rows)]
     loops = [*counts, passes]
-    start = Move(segment.start.y, segment.start.bit, weight.base)
+    start = Move(segment.start.y, segment.start.bit + first_tile * segment.tile_bits, weight.base)
     _check_reach(layer, segment, start, steps, loops)
     source = {
         "plane": place.plane,

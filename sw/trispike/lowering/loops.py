@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import cached_property
 
 from ..network import Kind, Layer, Mode, Pool, Segment
 from ..program import InputPacking, Placement
 from .tensors import PLAIN
-from .weights import broadcast_rows, lanewise_rows
+from .weights import Block, broadcast_rows, lanewise_rows
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Move:
 class MachineSegment:
     """A segment as the machine knows it: kernel rows of contiguous bits.
 
-    `block` int8 [tiles, rows, columns] are its weight rows; `steps` what one step of loop levels 0 to 3 changes,
+    `block` holds its weight rows; `steps` what one step of loop levels 0 to 3 changes,
     not counting the restart of inner levels; `tile_bits` the change of the bit when the next tile begins.
     """
 
@@ -34,7 +33,7 @@ class MachineSegment:
     bit_length: int
     lanewise: bool
     weight_pitch: int
-    block: np.ndarray
+    block: Block
     start: Move
     steps: tuple[Move, Move, Move, Move]
     tile_bits: int = 0
@@ -46,6 +45,11 @@ class Plan:
 
     counts: tuple[int, int, int, int]
     segments: tuple[MachineSegment, ...]
+
+    @cached_property
+    def blocks(self) -> dict[bytes, Block]:
+        """The blocks of all segments by key, equal ones once."""
+        return {segment.block.key: segment.block for segment in self.segments}
 
 
 def plans(
@@ -111,7 +115,7 @@ def _segment(segment: Segment, place: Placement, pool: Pool, columns: int) -> Ma
         bit_length=kernel_columns * columns if lanewise else kernel_columns * pitch,
         lanewise=lanewise,
         weight_pitch=weight_pitch,
-        block=block,
+        block=Block(block),
         start=Move(y=-segment.padding[0], bit=-segment.padding[1] * pitch),
         steps=(Move(bit=stride_x), Move(y=stride_y), Move(bit=pool_x * stride_x), Move(y=pool_y * stride_y)),
         tile_bits=columns if lanewise else 0,

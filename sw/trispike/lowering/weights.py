@@ -1,5 +1,10 @@
 """Weight rows: the weights of a segment in the order in which the machine counts its bits, and their addresses."""
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from trispike_hw.architecture import Architecture
@@ -66,6 +71,25 @@ def _tiled(rows: np.ndarray, columns: int) -> tuple[np.ndarray, int]:
     return np.ascontiguousarray(flat.transpose(1, 0, 2)), 0 if shared else length
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Weight rows int8 [tiles, rows, columns] of a machine segment; blocks of one `key` have equal content."""
+
+    values: np.ndarray
+
+    @cached_property
+    def key(self) -> bytes:
+        """Digest of shape and content."""
+        digest = hashlib.sha256(repr(self.values.shape).encode())
+        digest.update(np.ascontiguousarray(self.values).data)
+        return digest.digest()
+
+    @property
+    def rows(self) -> int:
+        """Rows of one tile."""
+        return self.values.shape[1]
+
+
 def tile_mode_rows(tiles: int, rows: int, lanes: int) -> tuple[int, int]:
     """Weight rows of a lane pair for a block in tile mode, and the offset of the odd lane's rows."""
     passes = ceil_div(tiles, lanes)
@@ -74,40 +98,53 @@ def tile_mode_rows(tiles: int, rows: int, lanes: int) -> tuple[int, int]:
     return (passes + odd_passes) * rows, passes * rows if odd_passes else 0
 
 
+def memory_rows(tiles: int, rows: int, tile_mode: bool, lanes: int) -> tuple[int, int]:
+    """Weight rows that every lane pair keeps for `tiles` tiles of `rows` rows, and the offset of the odd lane's."""
+    return tile_mode_rows(tiles, rows, lanes) if tile_mode else (tiles * rows, 0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring rows of a block and where they stand: `count` rows from row `source` of the first tile on go to row
+    `target`, counted from the block's first, of lane pair `pair`, or of all pairs alike (None)."""
+
+    source: int
+    count: int
+    target: int
+    pair: int | None
+
+
+def runs(tiles: int, rows: int, tile_mode: bool, lanes: int) -> Iterator[Run]:
+    """How `tiles` tiles of `rows` rows lie in the weight memories.
+
+    In pixel mode tile k lies at k * rows in all of them; in tile mode tile p * lanes + l lies at p * rows in that of
+    lane l, further by the offset if l is odd.
+    """
+    if not tile_mode:
+        yield Run(0, tiles * rows, 0, None)
+        return
+    _, offset = tile_mode_rows(tiles, rows, lanes)
+    for tile in range(tiles):
+        number, lane = divmod(tile, lanes)
+        yield Run(tile * rows, rows, number * rows + (offset if lane % 2 else 0), lane // 2)
+
+
 class WeightMemory:
-    """The weight memories of all lane pairs while they fill; every block has the same address in each of them."""
+    """The weight memories of all lane pairs, int8 [pairs, rows, columns], as the host fills them before a run."""
 
-    def __init__(self, arch: Architecture) -> None:
-        self._arch = arch
-        self._blocks: list[np.ndarray] = []
-        self.rows = 0
+    def __init__(self, arch: Architecture, rows: int) -> None:
+        self._lanes = arch.lanes
+        self._memory = np.zeros((arch.pairs, rows, arch.columns), np.int8)
 
-    def _append(self, block: np.ndarray) -> int:
-        """Append [pairs, rows, columns] and return its address."""
-        address = self.rows
-        self._blocks.append(block)
-        self.rows += block.shape[1]
-        return address
-
-    def add_for_pixels(self, block: np.ndarray) -> int:
-        """Place all tiles of `block` [tiles, rows, columns] in every pair; tile k lies at address + k * rows."""
-        rows = block.reshape(1, -1, block.shape[2])
-        return self._append(np.repeat(rows, self._arch.pairs, axis=0))
-
-    def add_for_tiles(self, block: np.ndarray) -> tuple[int, int]:
-        """Place tile p * lanes + l of `block` in the pair of lane l at address + p * rows, odd lanes further by the
-        offset; return address and offset."""
-        tiles, rows, columns = block.shape
-        lanes = self._arch.lanes
-        length, offset = tile_mode_rows(tiles, rows, lanes)
-        memory = np.zeros((self._arch.pairs, length, columns), np.int8)
-        for tile in range(tiles):
-            number, lane = divmod(tile, lanes)
-            start = number * rows + (offset if lane % 2 else 0)
-            memory[lane // 2, start : start + rows] = block[tile]
-        return self._append(memory), offset
+    def write(self, address: int, tiles: np.ndarray, tile_mode: bool) -> None:
+        """Place tiles int8 [tiles, rows, columns] from `address` on."""
+        count, rows, columns = tiles.shape
+        flat = tiles.reshape(-1, columns)
+        for run in runs(count, rows, tile_mode, self._lanes):
+            start = address + run.target
+            pairs = slice(None) if run.pair is None else run.pair
+            self._memory[pairs, start : start + run.count] = flat[run.source : run.source + run.count]
 
     def contents(self) -> tuple[np.ndarray, ...]:
         """One int8 array [rows, columns] per pair."""
-        empty = np.zeros((self._arch.pairs, 0, self._arch.columns), np.int8)
-        return tuple(np.ascontiguousarray(part) for part in np.concatenate([empty, *self._blocks], axis=1))
+        return tuple(np.ascontiguousarray(part) for part in self._memory)

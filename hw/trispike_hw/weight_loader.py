@@ -1,0 +1,101 @@
+"""Weight loader: brings weight rows from outside while the machine runs."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .layout import PROGRAM_BITS, Load, LoadKind, WeightRequest, weight_row
+from .ports import WritePort
+
+
+class WeightLoader(wiring.Component):
+    """Works through the load list of a program beside the layers.
+
+    Function: docs/machine.md, "Weights from outside". `start` begins a run; without a list (`list` 0) every layer is
+    `ready` at once. A row that arrives is announced to the lanes of its pairs by `pause` and written one cycle later,
+    when the even lanes, whose read port it takes, fire no event.
+    Latency: three cycles from a list word to its request. Throughput: one row a cycle. Back-pressure: waits for the
+    request to be taken and for rows at any pace; rows are always taken. Reset: no run, every layer ready.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        super().__init__(
+            {
+                "start": In(1),
+                "list": In(range(arch.program_words)),
+                "ended_layers": In(range(arch.max_layers + 1)),  # layers of this run that have ended
+                "layer": In(range(arch.max_layers)),
+                "ready": Out(1),  # the weights of `layer` are there
+                "program_address": Out(range(arch.program_words)),
+                "program_data": In(PROGRAM_BITS),  # one cycle after its address
+                "request": Out(stream.Signature(WeightRequest)),
+                "rows": In(stream.Signature(weight_row(arch))),
+                "pause": Out(arch.pairs),
+                "write": Out(WritePort(range(arch.weight_rows), weight_row(arch))),
+                "write_pairs": Out(arch.pairs),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pointer = Signal(range(self._arch.program_words))
+        word = Load(self.program_data)
+        load = Signal(Load)
+        left = Signal(16)  # rows of the burst that have not arrived
+        address = Signal(range(self._arch.weight_rows))
+        pairs = Signal(self._arch.pairs)
+        ready_layers = Signal(range(self._arch.max_layers + 1), init=self._arch.max_layers)
+        arrived = self.rows.valid & self.rows.ready
+
+        m.d.comb += [
+            self.ready.eq(self.layer < ready_layers),
+            self.program_address.eq(pointer),
+            self.request.payload.source.eq(load.source),
+            self.request.payload.count.eq(load.count),
+        ]
+        for pair in range(self._arch.pairs):
+            m.d.comb += pairs[pair].eq(load.every | (load.pair == pair))
+        with m.If(arrived):
+            m.d.comb += self.pause.eq(pairs)
+            m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+        m.d.sync += [
+            self.write.enable.eq(arrived),
+            self.write.address.eq(address),
+            self.write.data.eq(self.rows.payload),
+            self.write_pairs.eq(pairs),
+        ]
+
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.start):
+                m.d.sync += [pointer.eq(self.list), ready_layers.eq(self._arch.max_layers)]
+                with m.If(self.list.any()):
+                    m.d.sync += ready_layers.eq(0)
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += pointer.eq(pointer + 1)
+                m.next = "DECODE"
+            with m.State("DECODE"):
+                m.d.sync += [load.eq(word), left.eq(word.count), address.eq(word.target)]
+                with m.Switch(word.kind):
+                    with m.Case(LoadKind.END):
+                        m.next = "IDLE"
+                    with m.Case(LoadKind.LOAD):
+                        m.next = "REQUEST"
+                    with m.Case(LoadKind.READY):
+                        m.d.sync += ready_layers.eq(word.count + 1)
+                        m.next = "READ"
+                    with m.Case(LoadKind.WAIT):
+                        m.next = "WAIT"
+            with m.State("REQUEST"):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
+                    m.next = "ROWS"
+            with m.State("ROWS"):
+                m.d.comb += self.rows.ready.eq(1)
+                with m.If(arrived & (left == 1)):
+                    m.next = "READ"
+            with m.State("WAIT"), m.If(self.ended_layers > load.count):
+                m.next = "READ"
+        return m

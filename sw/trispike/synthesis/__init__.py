@@ -1,0 +1,1 @@
+"""From the RTL towards an FPGA: the tools behind it and what they report."""
