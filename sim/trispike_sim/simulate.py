@@ -9,11 +9,11 @@ import numpy as np
 
 from trispike.errors import DeviceError, InputError, OutputError
 from trispike.golden import GoldenModel
+from trispike.identity import IDENTITY, check_identity
 from trispike.inputs import checked_images
 from trispike.program import Program
 from trispike.streams import decode_answer
 from trispike_hw import registers
-from trispike_hw.architecture import Architecture
 from trispike_hw.registers import Register, layer_register
 
 from .build import accelerator_verilog
@@ -31,7 +31,6 @@ INPUT_PAUSE, OUTPUT_PAUSE, WEIGHT_PAUSE = 64, 128, 64
 #: Cycles without a word in, out or stored after which the design counts as stuck.
 PATIENCE = 200_000
 
-_IDENTITY = (registers.MAGIC, registers.VERSION, registers.DIGEST_HIGH, registers.DIGEST_LOW)
 _RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS, registers.ADDITIONS)
 
 
@@ -76,7 +75,7 @@ def simulate(
         load_words=len(stimulus.load),
         image_words=[len(stream) for stream in stimulus.inputs],
         answer_words=network.classes,
-        identity=[register.offset for register in _IDENTITY],
+        identity=[register.offset for register in IDENTITY],
         counters=[register.offset for register in _counters(program)],
         seed=(seed * 2654435761 + 1) % (1 << 32),  # spreads neighbouring seeds over the generator's states
         input_pause=INPUT_PAUSE if stalls else 0,
@@ -145,7 +144,7 @@ def _keep(directory: Path, waves: Path) -> Path:
 def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[ImageReport], int]:
     """What each image came to, and the cycles of loading, from the files that a run left in `directory`."""
     load, *phases = read_records(directory)
-    _check_identity(program.arch, _values(_IDENTITY, load))
+    check_identity(program.arch, _values(IDENTITY, load), "the design", "generate its Verilog")
     try:
         stored = read_words(directory / TRACE, 4)
         answers = read_words(directory / ANSWERS, 1)[:, 0]
@@ -206,19 +205,3 @@ def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dic
             )
         values[register] = value
     return values
-
-
-def _check_identity(arch: Architecture, values: dict[Register, int]) -> None:
-    """Refuse a design that is none of ours, or for another architecture."""
-    magic, version = values[registers.MAGIC], values[registers.VERSION]
-    if (magic, version) != (registers.MAGIC_VALUE, registers.VERSION_VALUE):
-        raise DeviceError(
-            f"the design identifies itself as {magic:#010x} version {version}, not as {registers.MAGIC_VALUE:#010x} "
-            f"version {registers.VERSION_VALUE}; generate its Verilog with this version of trispike"
-        )
-    found = f"{values[registers.DIGEST_HIGH]:08x}{values[registers.DIGEST_LOW]:08x}"
-    if found != arch.digest[:16]:
-        raise DeviceError(
-            f"the program is for architecture {arch.name} ({arch.digest[:16]}), but the design is of architecture "
-            f"{found}; generate the Verilog for {arch.name} or compile the network for the design's architecture"
-        )

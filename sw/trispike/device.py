@@ -8,6 +8,9 @@ import numpy as np
 
 from .errors import DeviceError
 from .golden import GoldenModel
+from .inputs import checked_images
+from .link.line import DEFAULT_BAUD, SerialLine
+from .link.machine import LinkedMachine
 from .network import Network
 from .program import Program
 from .simulation import simulate
@@ -67,19 +70,49 @@ class RtlDevice:
         return Answers.of(program.network, report.integers)
 
 
-DEVICES = ("golden", "rtl")
+class SerialDevice:
+    """A board, or a simulated one (`trispike serve`), at the serial port `path` with `baud` bits a second."""
+
+    def __init__(self, path: str, baud: int = DEFAULT_BAUD) -> None:
+        self._path, self._baud = path, baud
+
+    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+        x = checked_images(x, program.network.input_shape, f"images for {program.network.name}")
+        with SerialLine(self._path, self._baud) as line:
+            machine = LinkedMachine(line)
+            machine.check(program.arch)
+            machine.load(program)
+            integers = np.empty((len(x), program.network.classes), np.int64)
+            for number, image in enumerate(x):
+                integers[number] = machine.compute(program, image)
+                if progress is not None:
+                    progress(number + 1, len(x))
+        return Answers.of(program.network, integers)
 
 
-def open_device(name: str, *, engine: str | None = None) -> Device:
-    """The device `name`, one of DEVICES; `engine` chooses the simulator of rtl.
+_SERIAL = "serial:"
+DEVICES = ("golden", "rtl", f"{_SERIAL}PORT")
+
+
+def is_device(name: str) -> bool:
+    """Whether `open_device` knows the name."""
+    return name in DEVICES[:2] or (name.startswith(_SERIAL) and name != _SERIAL)
+
+
+def open_device(name: str, *, engine: str | None = None, baud: int = DEFAULT_BAUD) -> Device:
+    """The device `name`, one of DEVICES with a port for PORT; nothing is opened before it runs.
+
+    `engine` chooses the simulator of rtl, `baud` the rate of a serial port.
 
     Raises:
         DeviceError: if there is no such device.
     """
+    if not is_device(name):
+        raise DeviceError(f"there is no device {name!r}; choose one of {', '.join(DEVICES)}")
     match name:
         case "golden":
             return GoldenDevice()
         case "rtl":
             return RtlDevice(engine)
         case _:
-            raise DeviceError(f"there is no device {name!r}; choose one of {', '.join(DEVICES)}")
+            return SerialDevice(name.removeprefix(_SERIAL), baud)
