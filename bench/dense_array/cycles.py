@@ -6,8 +6,8 @@ from trispike.network import Kind, Layer, Network
 
 from .array import QUANTISED, WORD
 
-DRAIN = 45
-"""Cycles from a layer's last product word to its last output word, and from its start to the first; measured by
+DRAIN = 43
+"""Cycles of a layer beside its passes, until its last word is written; measured by
 tests/bench/test_dense_array.py."""
 
 
