@@ -7,7 +7,7 @@ from pathlib import Path
 import cocotb
 from cocotb_tools.runner import get_runner
 
-from trispike.cache import cache_directory, forget_oldest, hardware_sources, key_of, new_entry
+from trispike.cache import NewEntry, cache_directory, forget_oldest, hardware_sources, key_of
 from trispike.errors import ToolError
 from trispike_hw.architecture import Architecture
 
@@ -45,7 +45,7 @@ def accelerator_verilog(arch: Architecture) -> str:
     from trispike_hw.accelerator import Accelerator
 
     design = Accelerator(arch, trace=True)
-    with new_entry(path) as scratch:
+    with NewEntry(path) as scratch:
         text = verilog.convert(design, name="accelerator", emit_src=False, strip_internal_attrs=True)
         (scratch / path.name).write_text(text, encoding="utf-8")
         (scratch / path.name).replace(path)
@@ -84,7 +84,7 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
     if (target / product).exists():
         os.utime(target)
         return target
-    with new_entry(target) as scratch:
+    with NewEntry(target) as scratch:
         source = scratch / "accelerator.v"
         source.write_text(verilog, encoding="utf-8")
         log = scratch / "compile.log"

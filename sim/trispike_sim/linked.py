@@ -5,7 +5,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from trispike.cache import cache_directory, forget_oldest, hardware_sources, key_of, new_entry
+from trispike.cache import NewEntry, cache_directory, forget_oldest, hardware_sources, key_of
 from trispike.errors import ToolError
 from trispike_hw.architecture import Architecture
 
@@ -33,7 +33,7 @@ def linked_program(arch: Architecture) -> Path:
     if program.exists():
         os.utime(target)
         return program
-    with new_entry(target) as scratch:
+    with NewEntry(target) as scratch:
         (scratch / f"{_TOP}.v").write_text(_verilog(arch), encoding="utf-8")
         log = scratch / "compile.log"
         with verilator.environment(), log.open("wb") as messages:

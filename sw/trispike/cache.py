@@ -19,7 +19,7 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "trispike"
 
 
-class new_entry(tempfile.TemporaryDirectory):
+class NewEntry(tempfile.TemporaryDirectory):
     """A scratch directory beside a cache entry, on its file system, so that the entry appears at once and whole.
 
     Raises:

@@ -11,7 +11,21 @@ from functools import wraps
 import typer
 
 from ..errors import TrispikeError
-from . import bitstream, compile, doctor, evaluate, inspect, operators, registers, run, serve, simulate, verilog
+from . import (
+    bitstream,
+    compile,
+    doctor,
+    estimate,
+    evaluate,
+    inspect,
+    operators,
+    registers,
+    run,
+    serve,
+    simulate,
+    synth,
+    verilog,
+)
 from .console import State, say
 
 app = typer.Typer(
@@ -36,7 +50,9 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return interruptible
 
 
-for verb in (compile, run, evaluate, simulate, serve, verilog, registers, bitstream, inspect, operators, doctor):
+for verb in (
+    compile, run, evaluate, estimate, simulate, serve, synth, bitstream, verilog, registers, inspect, operators, doctor
+):  # fmt: skip
     app.command(name=verb.__name__.rpartition(".")[2])(_interruptible(verb.command))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from trispike_hw.architecture import Architecture
 
-from ..cache import cache_directory, forget_oldest, key_of, new_entry
+from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..errors import DeviceError, ToolError
 from .boards import Board
 
@@ -54,7 +54,7 @@ def build_bitstream(board: Board, arch: Architecture, mhz: float) -> Bitstream:
     target = cache_directory() / "bitstreams" / key_of(plan.digest().hex(), *versions)
     product = f"{_NAME}{board.suffix}"
     if not (target / product).exists():
-        with new_entry(target) as scratch:
+        with NewEntry(target) as scratch:
             plan.extract(scratch)
             _run(scratch, plan.script, tools, target.with_suffix(".log"))
             finished = scratch / "finished"
