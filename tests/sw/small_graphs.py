@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trispike.graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from trispike.graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from trispike.network import INPUT
 
 
@@ -73,9 +73,21 @@ class Builder:
         shape = (self.shapes[source][0], *size)
         return self._add(MaxPool(self._name("max"), (source,), shape, (kernel, kernel), (stride, stride), padding))
 
-    def average(self, source: str, kernel: int, stride: int) -> str:
-        shape = (self.shapes[source][0], *self._size(source, (kernel, kernel), (stride, stride), (0,) * 4))
-        return self._add(AveragePool(self._name("average"), (source,), shape, (kernel, kernel), (stride, stride)))
+    def average(self, source: str, kernel: int, stride: int, padding: tuple[int, int, int, int] = (0,) * 4) -> str:
+        shape = (self.shapes[source][0], *self._size(source, (kernel, kernel), (stride, stride), padding))
+        name = self._name("average")
+        return self._add(AveragePool(name, (source,), shape, (kernel, kernel), (stride, stride), padding))
+
+    def select(self, source: str, *channels: int) -> str:
+        shape = (len(channels), *self.shapes[source][1:])
+        return self._add(Select(self._name("select"), (source,), shape, channels))
+
+    def shuffle(self, source: str, groups: int) -> str:
+        """The channels of `groups` groups in turn."""
+        count = self.shapes[source][0]
+        return self.select(
+            source, *(channel for first in range(count // groups) for channel in range(first, count, count // groups))
+        )
 
     def add(self, first: str, second: str) -> str:
         return self._add(Add(self._name("add"), (first, second), self.shapes[first]))
@@ -185,6 +197,38 @@ def signed_and_padded() -> Graph:
     return b.graph("signed_and_padded")
 
 
+def shuffled() -> Graph:
+    """Units that pass one half of the channels on and compute the other, shuffled; then a depthwise convolution."""
+    b = Builder((3, 6, 6))
+    x = b.relu(b.conv(INPUT, 8))
+    for _ in range(2):
+        half = b.select(x, 4, 5, 6, 7)
+        half = b.relu(b.conv(b.conv(b.relu(b.conv(half, 4, 1)), 4, groups=4), 4, 1))
+        x = b.shuffle(b.concat(b.select(x, 0, 1, 2, 3), half), 2)
+    b.classifier(b.relu(b.conv(b.relu(b.conv(x, 8, groups=8)), 6, 1)))
+    return b.graph("shuffled")
+
+
+def dense(layers: int = 7) -> Graph:
+    """Every layer reads all before it, by way of a batch norm and a ReLU."""
+    b = Builder((2, 4, 4))
+    x = b.conv(INPUT, 4)
+    for _ in range(layers):
+        x = b.concat(b.conv(b.relu(b.affine(x)), 2), x)
+    b.classifier(b.relu(b.affine(x)))
+    return b.graph("dense")
+
+
+def averages() -> Graph:
+    """Averages whose divisor is smaller at the border, and one over a map too wide for a layer on several tiles."""
+    b = Builder((2, 11, 11))
+    x = b.relu(b.conv(INPUT, 18, 1))
+    x = b.average(x, 3, 1, (1, 1, 1, 1))
+    joint = b.concat(b.relu(b.conv(x, 12, 1)), b.average(b.conv(x, 6, 1), 2, 1, (0, 0, 1, 1)))
+    b.conv(b.relu(b.conv(b.average(joint, 11, 1), 6, 1)), 5, 1)
+    return b.graph("averages")
+
+
 GRAPHS: dict[str, Callable[[], Graph]] = {
     "identity": lambda: residual("identity"),
     "projected": lambda: residual("projected"),
@@ -194,6 +238,9 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "vgg": vgg,
     "separable": separable,
     "signed_and_padded": signed_and_padded,
+    "shuffled": shuffled,
+    "dense": dense,
+    "averages": averages,
 }
 
 

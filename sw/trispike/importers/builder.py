@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from ..network import INPUT
-from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, real_axes, regroup
+from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, Digit, channel_order, real_axes, regroup
 
 if TYPE_CHECKING:
     from .trace import Call
@@ -137,12 +137,12 @@ class GraphBuilder:
         if weights.ndim != 2:
             self.call.refuse(f"has weights of {weights.ndim} dimensions; a linear layer needs a matrix")
         features = x.dims[-1] if x.axes else 0
-        if not x.axes or any(x.axes[:-1]) or features != weights.shape[1]:
+        order = [axis for group in x.axes for axis in group if not isinstance(axis, Digit)]
+        if not x.axes or any(x.axes[:-1]) or features != weights.shape[1] or len(order) != len(x.axes[-1]):
             self.call.refuse(
                 f"needs one vector of {weights.shape[1]} features per sample, "
                 f"but gets (N, {', '.join(map(str, x.dims))})"
             )
-        order = x.axes[-1]
         outputs = weights.shape[0]
         split = weights.reshape(outputs, *(x.shape[axis] for axis in order))
         kernel = split.transpose(0, *(1 + k for k in np.argsort(order))).reshape(outputs, *x.shape)
@@ -174,9 +174,11 @@ class GraphBuilder:
         """Sum with a constant that broadcasts along channels only, folded into the bias of the layer before it."""
         return self._fold(x, np.ones(x.shape[CHANNEL]), self._per_channel(x, value, "adds", "added"))
 
-    def scale(self, x: Activation, value: np.ndarray) -> Activation:
-        """Product with a constant that broadcasts along channels only, folded into the layer before it."""
+    def scale(self, x: Activation, value: np.ndarray) -> Activation | Constant:
+        """Product with a constant that broadcasts along channels only, folded into the layer before it; or zeros."""
         factor = self._per_channel(x, value, "multiplies by", "multiplied by")
+        if not factor.any():
+            return Constant(self.call.name, np.zeros((self._batch or 1, *x.dims), np.float32))
         return self._fold(x, factor, np.zeros(x.shape[CHANNEL]))
 
     def _per_channel(self, x: Activation, value: np.ndarray, does: str, done: str) -> np.ndarray:
@@ -224,6 +226,12 @@ class GraphBuilder:
             self.call.refuse(f"clips below {lower:g}; only a lower limit of 0 is supported")
         return self.relu(x, None if upper >= np.finfo(np.float32).max else upper)
 
+    def limit(self, x: Activation, upper: float) -> Activation:
+        """min(x, upper) of what is never negative."""
+        if not isinstance(self._nodes.get(x.node), Relu):
+            self.call.refuse(f"limits to {upper:g} what may be negative; put a ReLU before it")
+        return self.relu(x, upper)
+
     def _pool_shape(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding) -> tuple[int, int, int]:
         size = self._map_size(x, kernel, stride, padding)
         for k in (0, 1):
@@ -256,16 +264,18 @@ class GraphBuilder:
     def average_pool(
         self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool, count_padding: bool
     ) -> Activation:
-        """Average pooling; `ceil` asks for an output size rounded up, accepted where it makes no difference."""
+        """Average pooling; `ceil` asks for an output size rounded up, whose last windows count what lies inside."""
         x = self._map(x)
-        if ceil and self._completed(x, kernel, stride, padding) != padding:
-            completed = self._pool_shape(x, kernel, stride, self._completed(x, kernel, stride, padding))
-            if completed != self._pool_shape(x, kernel, stride, padding):
-                self.call.refuse(
-                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]}; "
-                    f"averages are supported over windows that lie inside the padded map"
-                )
         shape = self._pool_shape(x, kernel, stride, padding)
+        completed = self._completed(x, kernel, stride, padding) if ceil else padding
+        if self._pool_shape(x, kernel, stride, completed) != shape:
+            if count_padding and padding != NO_PADDING:
+                self.call.refuse(
+                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]} and "
+                    f"counts padding, but not beyond it; switch one of the two off"
+                )
+            padding, count_padding = completed, False
+            shape = self._pool_shape(x, kernel, stride, padding)
         before = self._nodes.get(x.node)
         if isinstance(before, AveragePool) and x.exclusive and kernel == before.kernel == (1, 1):
             # slices come one dimension at a time
@@ -276,39 +286,106 @@ class GraphBuilder:
         return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted), x)
 
     def slice(self, x: Activation, dim: int, start: int, stop: int, step: int) -> Activation:
-        """Every `step`-th row or column of a whole map; the batch is dimension 0."""
+        """Every `step`-th row or column of a whole map, or some channels; the batch is dimension 0."""
         rank = 1 + len(x.axes)
         size = ((self._batch or 1), *x.dims)[dim] if -rank <= dim < rank else 0
         first, last = (value + size if value < 0 else value for value in (start, stop))
         if first == 0 and last >= size and step == 1:
             return x
         dim %= rank
+        if dim and x.axes[dim - 1] == (CHANNEL,):
+            return self.select(x, tuple(range(size)[max(first, 0) : last : step]))
         if first != 0 or last < size or step < 1 or dim < rank - 2 or not (x.is_map or x.is_line):
             self.call.refuse(
                 f"takes {start}:{stop}:{step} of dimension {dim} of (N, {', '.join(map(str, x.dims))}); "
-                f"only every k-th row or column of a whole map can be taken"
+                f"only channels and every k-th row or column of a whole map can be taken"
             )
         stride = (1, step) if dim == rank - 1 else (step, 1)
         return self.average_pool(x, (1, 1), stride, NO_PADDING, ceil=False, count_padding=False)
 
-    def concat(self, xs: tuple[Activation, ...], dim: int) -> Activation:
-        """Concatenation along the channels."""
-        first = xs[0]
+    def select(self, x: Activation, channels: tuple[int, ...]) -> Activation:
+        """The given channels in that order."""
+        if not channels:
+            self.call.refuse(f"takes none of {x.shape[CHANNEL]} channels; remove it from the network")
+        if channels == tuple(range(x.shape[CHANNEL])):
+            return x
+        name = self._unique(self.call.name)
+        shape = (len(channels), *x.shape[1:])
+        self._nodes[name] = Select(name, (x.node,), shape, channels)
+        axes = tuple(() if len(channels) == 1 and group == (CHANNEL,) else group for group in x.axes)
+        return replace(x, node=name, shape=shape, axes=axes, exclusive=True)
+
+    def split(self, x: Activation, dim: int, sizes: tuple[int, ...]) -> tuple[Activation, ...]:
+        """The channels in parts of `sizes`, one behind the other; the batch is dimension 0."""
+        rank = 1 + len(x.axes)
+        whole = -rank <= dim < rank and dim % rank and x.axes[dim % rank - 1] == (CHANNEL,)
+        if not whole or sum(sizes) != x.shape[CHANNEL] or min(sizes) < 1:
+            self.call.refuse(
+                f"splits dimension {dim} of (N, {', '.join(map(str, x.dims))}) into {list(sizes)}; "
+                f"only the channels can be split"
+            )
+        ends = np.cumsum(sizes).tolist()
+        return tuple(self.select(x, tuple(range(end - size, end))) for end, size in zip(ends, sizes, strict=True))
+
+    def concat(self, xs: tuple[Activation | Constant, ...], dim: int) -> Activation:
+        """Concatenation along the channels, of activations and zeros."""
+        first = next(x for x in xs if isinstance(x, Activation))
         dim = dim % (1 + len(first.axes))
+        turned = first.axes[dim - 1] == (CHANNEL,) and all(
+            x.axes == first.axes for x in xs if isinstance(x, Activation)
+        )
+        xs = self._padded_by_zeros(xs, dim, first)
         for x in xs:
             alike = len(x.axes) == len(first.axes) and x.shape[1:] == first.shape[1:]
-            plain = x.is_map or x.is_line or (len(x.axes) == 1 and x.channels_first)
-            if dim != 1 or not alike or not plain:
+            plain = dim == 1 and (x.is_map or x.is_line or (len(x.axes) == 1 and x.channels_first))
+            if not alike or not (plain or turned):
                 self.call.refuse(
                     f"joins (N, {', '.join(map(str, x.dims))}) along dimension {dim}; "
                     f"only channels of maps of one size can be joined"
                 )
         if len(xs) == 1:
-            return first
+            return xs[0]
         shape = (sum(x.shape[CHANNEL] for x in xs), *first.shape[1:])
         name = self._unique(self.call.name)
         self._nodes[name] = Concat(name, tuple(x.node for x in xs), shape)
-        return Activation(name, shape, (real_axes(shape)[CHANNEL], *first.axes[1:]))
+        return Activation(name, shape, first.axes if turned else (real_axes(shape)[CHANNEL], *first.axes[1:]))
+
+    def _padded_by_zeros(
+        self, xs: tuple[Activation | Constant, ...], dim: int, like: Activation
+    ) -> tuple[Activation, ...]:
+        """The activations among `xs`, with the zeros between them as padding; these have the dimensions of `like`."""
+        found: list[Activation] = []
+        before = 0
+        for x in xs:
+            if isinstance(x, Activation):
+                found.append(self._padded(x, (before, 0)))
+                before = 0
+                continue
+            dims = (self._batch or 1, *like.dims)
+            if x.array.any() or x.array.shape != (*dims[:dim], x.array.shape[dim], *dims[dim + 1 :]):
+                self.call.refuse(
+                    f"joins the constant {x.name!r}; only zeros of the same size can stand beside activations"
+                )
+            if found:
+                found[-1] = self._padded(found[-1], (0, x.array.shape[dim]))
+            else:
+                before += x.array.shape[dim]
+        return tuple(found)
+
+    def _padded(self, x: Activation, channels: Pair, padding: Padding = NO_PADDING) -> Activation:
+        """Zeros around a map and before and behind its channels; axes that have several positions stay as they are."""
+        if not any(channels) and not any(padding):
+            return x
+        shape = (
+            x.shape[CHANNEL] + sum(channels),
+            x.shape[HEIGHT] + padding[0] + padding[2],
+            x.shape[WIDTH] + padding[1] + padding[3],
+        )
+        node = Pad(self._unique(self.call.name), (x.node,), shape, padding, channels)
+        if x.is_map or x.is_line:
+            return self._add_map(node, x)
+        self._nodes[node.name] = node
+        return replace(x, node=node.name, shape=shape, exclusive=True)
 
     def pad(self, x: Activation, before: tuple[int, ...], behind: tuple[int, ...], value: float) -> Activation:
         """Zeros before and behind, for each dimension of the framework's tensor, batch first."""
@@ -316,36 +393,44 @@ class GraphBuilder:
             self.call.refuse(f"pads {len(before)} dimensions of (N, {', '.join(map(str, x.dims))})")
         if not any(before) and not any(behind):
             return x
-        x = self._map(x)
-        if value or min(*before, *behind) < 0 or before[0] or behind[0]:
+        order = (CHANNEL, HEIGHT, WIDTH) if x.is_map else (CHANNEL, WIDTH) if x.is_line else None
+        groups = ((), *(((axis,) for axis in order) if order else x.axes))
+        padded = {
+            group: sides for group, sides in zip(groups, zip(before, behind, strict=True), strict=True) if any(sides)
+        }
+        if value or min(*before, *behind) < 0 or not padded.keys() <= {(CHANNEL,), (HEIGHT,), (WIDTH,)}:
             self.call.refuse(
                 f"pads by {list(before)} and {list(behind)} with {value:g}; "
                 f"only zeros can be added, to channels, height and width"
             )
-        if x.is_line:
-            before, behind = (*before[:2], 0, before[2]), (*behind[:2], 0, behind[2])
-        padding, channels = (before[2], before[3], behind[2], behind[3]), (before[1], behind[1])
-        shape = (
-            x.shape[CHANNEL] + sum(channels),
-            x.shape[HEIGHT] + padding[0] + padding[2],
-            x.shape[WIDTH] + padding[1] + padding[3],
-        )
-        return self._add_map(Pad(self._unique(self.call.name), (x.node,), shape, padding, channels), x)
+        (top, bottom), (left, right) = padded.get((HEIGHT,), (0, 0)), padded.get((WIDTH,), (0, 0))
+        return self._padded(x, padded.get((CHANNEL,), (0, 0)), (top, left, bottom, right))
 
     def mean(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
         """Mean over the dimensions `dims` (batch = 0), which must be height, width or both."""
+        return self._reduced(x, dims, keep, "averages")
+
+    def maximum(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
+        """Maximum over the dimensions `dims` (batch = 0), which must be height, width or both."""
+        return self._reduced(x, dims, keep, "takes the maximum")
+
+    def _reduced(self, x: Activation, dims: tuple[int, ...], keep: bool, does: str) -> Activation:
+        """A pooling over the whole of some dimensions."""
         rank = 1 + len(x.axes)
         reduced = {dim % rank for dim in dims if -rank <= dim < rank}
         averaged = {axis for dim in reduced - {0} for axis in x.axes[dim - 1]}
-        if not dims or len(reduced) != len(dims) or 0 in reduced or CHANNEL in averaged:
-            self.call.refuse(f"averages over the dimensions {list(dims)}; only height and width can be averaged")
+        if not dims or len(reduced) != len(dims) or 0 in reduced or not averaged <= {HEIGHT, WIDTH}:
+            self.call.refuse(f"{does} over the dimensions {list(dims)}; only height and width can be left out")
         groups = [() if dim in reduced else group for dim, group in enumerate(x.axes, start=1)]
         axes = tuple(group for dim, group in enumerate(groups, start=1) if keep or dim not in reduced)
-        kernel = tuple(x.shape[axis] if axis in averaged else 1 for axis in (HEIGHT, WIDTH))
         if not averaged:
             return replace(x, axes=axes)
         whole = replace(x, axes=real_axes(x.shape))
-        pooled = self.average_pool(whole, (kernel[0], kernel[1]), (kernel[0], kernel[1]), NO_PADDING, False, False)
+        kernel = (x.shape[HEIGHT] if HEIGHT in averaged else 1, x.shape[WIDTH] if WIDTH in averaged else 1)
+        if does == "averages":
+            pooled = self.average_pool(whole, kernel, kernel, NO_PADDING, ceil=False, count_padding=False)
+        else:
+            pooled = self.max_pool(whole, kernel, kernel, NO_PADDING, ceil=False)
         return replace(pooled, axes=axes)
 
     def add(self, x: Activation, y: Activation) -> Activation:
@@ -370,7 +455,12 @@ class GraphBuilder:
                 f"reshapes (N, {', '.join(map(str, x.dims))}) to (N, {', '.join(map(str, dims[1:]))}), "
                 f"which does not keep channels, height and width whole"
             )
-        return replace(x, axes=axes)
+        orders = [channel_order(x.shape, group) for group in axes]
+        shuffle = next((order for order in orders if order is not None), None)
+        if shuffle is None:
+            return replace(x, axes=axes)
+        whole = tuple(group if order is None else (CHANNEL,) for group, order in zip(axes, orders, strict=True))
+        return self.select(replace(x, axes=whole), shuffle)
 
     def transpose(self, x: Activation | Constant, order: tuple[int, ...]) -> Activation | Constant:
         """Permutation of the dimensions, batch (0) first."""
