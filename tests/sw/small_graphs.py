@@ -7,6 +7,14 @@ import numpy as np
 from trispike.graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from trispike.network import INPUT
 
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+
+
+def pair(value: int | Pair) -> Pair:
+    """Height and width; one number stands for both."""
+    return (value, value) if isinstance(value, int) else value
+
 
 class Builder:
     """Adds nodes one by one; every method returns the name of the tensor that it makes."""
@@ -27,14 +35,7 @@ class Builder:
     def _name(self, kind: str) -> str:
         return f"{kind}{len(self.nodes)}"
 
-    def _size(
-        self,
-        source: str,
-        kernel: tuple[int, int],
-        stride: tuple[int, int],
-        padding: tuple[int, int, int, int],
-        dilation: tuple[int, int] = (1, 1),
-    ) -> tuple[int, int]:
+    def _size(self, source: str, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
         rows, columns = (
             (self.shapes[source][1 + k] + padding[k] + padding[2 + k] - (kernel[k] - 1) * dilation[k] - 1) // stride[k]
             + 1
@@ -46,37 +47,43 @@ class Builder:
         self,
         source: str,
         outputs: int,
-        kernel: int = 3,
-        stride: int = 1,
-        padding: tuple[int, int, int, int] | None = None,
+        kernel: int | Pair = 3,
+        stride: int | Pair = 1,
+        padding: Padding | None = None,
         groups: int = 1,
-        dilation: int = 1,
+        dilation: int | Pair = 1,
     ) -> str:
-        per_group = self.shapes[source][0] // groups
-        weights = self._rng.normal(0, (per_group * kernel**2 / 2) ** -0.5, (outputs, per_group, kernel, kernel))
+        per_group, (rows, columns), dilation = self.shapes[source][0] // groups, pair(kernel), pair(dilation)
+        weights = self._rng.normal(0, (per_group * rows * columns / 2) ** -0.5, (outputs, per_group, rows, columns))
         bias = self._rng.normal(0, 0.1, outputs)
-        edge = dilation * (kernel - 1) // 2
-        sides = (edge, edge, edge, edge) if padding is None else padding
-        size = self._size(source, (kernel, kernel), (stride, stride), sides, (dilation, dilation))
+        top, left = dilation[0] * (rows - 1) // 2, dilation[1] * (columns - 1) // 2
+        sides = (top, left, top, left) if padding is None else padding
+        size = self._size(source, (rows, columns), pair(stride), sides, dilation)
         return self._add(
             Conv(
                 self._name("conv"), (source,), (outputs, *size), weights.astype(np.float32), bias.astype(np.float32),
-                (stride, stride), sides, (dilation, dilation), groups,
+                pair(stride), sides, dilation, groups,
             )
         )  # fmt: skip
 
     def relu(self, source: str, upper: float | None = None) -> str:
         return self._add(Relu(self._name("relu"), (source,), self.shapes[source], upper))
 
-    def max_pool(self, source: str, kernel: int, stride: int, padding: tuple[int, int, int, int] = (0,) * 4) -> str:
-        size = self._size(source, (kernel, kernel), (stride, stride), padding)
-        shape = (self.shapes[source][0], *size)
-        return self._add(MaxPool(self._name("max"), (source,), shape, (kernel, kernel), (stride, stride), padding))
+    def max_pool(self, source: str, kernel: int | Pair, stride: int | Pair, padding: Padding = (0, 0, 0, 0)) -> str:
+        shape = (self.shapes[source][0], *self._size(source, pair(kernel), pair(stride), padding))
+        return self._add(MaxPool(self._name("max"), (source,), shape, pair(kernel), pair(stride), padding))
 
-    def average(self, source: str, kernel: int, stride: int, padding: tuple[int, int, int, int] = (0,) * 4) -> str:
-        shape = (self.shapes[source][0], *self._size(source, (kernel, kernel), (stride, stride), padding))
+    def average(
+        self,
+        source: str,
+        kernel: int | Pair,
+        stride: int | Pair,
+        padding: Padding = (0, 0, 0, 0),
+        counted: bool = False,
+    ) -> str:
+        shape = (self.shapes[source][0], *self._size(source, pair(kernel), pair(stride), padding))
         name = self._name("average")
-        return self._add(AveragePool(name, (source,), shape, (kernel, kernel), (stride, stride), padding))
+        return self._add(AveragePool(name, (source,), shape, pair(kernel), pair(stride), padding, counted))
 
     def select(self, source: str, *channels: int) -> str:
         shape = (len(channels), *self.shapes[source][1:])
@@ -96,9 +103,7 @@ class Builder:
         channels = sum(self.shapes[source][0] for source in sources)
         return self._add(Concat(self._name("concat"), sources, (channels, *self.shapes[sources[0]][1:])))
 
-    def pad(
-        self, source: str, padding: tuple[int, int, int, int] = (0,) * 4, channels: tuple[int, int] = (0, 0)
-    ) -> str:
+    def pad(self, source: str, padding: Padding = (0, 0, 0, 0), channels: tuple[int, int] = (0, 0)) -> str:
         count, rows, columns = self.shapes[source]
         shape = (count + sum(channels), rows + padding[0] + padding[2], columns + padding[1] + padding[3])
         return self._add(Pad(self._name("pad"), (source,), shape, padding, channels))
@@ -112,7 +117,7 @@ class Builder:
 
     def classifier(self, source: str, classes: int = 5) -> str:
         """A global average and a linear layer."""
-        average = self.average(source, self.shapes[source][1], 1)
+        average = self.average(source, self.shapes[source][1:], 1)
         return self.conv(average, classes, 1)
 
 
