@@ -7,9 +7,7 @@ import pytest
 from shared_data import shared_file, shared_graph
 
 from trispike import api
-from trispike.errors import ToolError
 from trispike_sim.simulate import simulate
-from trispike_sim.tools import find
 
 IMAGES = 3
 CALIBRATION_IMAGES = 256
@@ -26,14 +24,6 @@ def keywords() -> np.ndarray:
     """Recordings float32 [N, 1, 49, 10], coefficients as they were before they were quantised."""
     with np.load(shared_file("kws_mlperf_kws01_1000_mfcc_int8.npz")) as file:
         return (0.5847029089927673 * (file["mfcc"][:, None].astype(np.float32) - 83)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def verilator():
-    try:
-        return find("verilator").engine
-    except ToolError as error:
-        pytest.skip(str(error))
 
 
 def bit_exact(program, x, engine):

@@ -9,10 +9,8 @@ import os
 import pytest
 from random_graphs import random_case
 
-from trispike.errors import ToolError
 from trispike_hw.architecture import preset
 from trispike_sim.simulate import simulate
-from trispike_sim.tools import find
 
 pytestmark = pytest.mark.slow
 
@@ -21,16 +19,8 @@ ENGINE = os.environ.get("RANDOM_ENGINE", "icarus")
 SMALL = preset("small")
 
 
-@pytest.fixture(scope="module")
-def engine():
-    try:
-        return find(ENGINE).engine
-    except ToolError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.parametrize("seed", range(FIRST, END))
 def test_random_network_is_bit_exact(engine, seed):
     case = random_case(seed, SMALL)
-    report = simulate(case.program, case.images, engine=engine, seed=seed)
+    report = simulate(case.program, case.images, engine=engine(ENGINE), seed=seed)
     assert report.bit_exact, f"{report.explain()}; {case.options}; again: make test-random FIRST={seed} SEEDS=1"

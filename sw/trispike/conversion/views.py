@@ -67,7 +67,8 @@ def dense(
         if part.source is not None:
             empty = np.zeros((len(weights), part.of, *weights.shape[2:]))
             share = shares.setdefault((part.source, _sum(padding, part.padding)), empty)
-            np.add.at(share, (slice(None), list(part.channels)), weights[:, first : first + count])
+            for number, channel in enumerate(part.channels, start=first):
+                share[:, channel] += weights[:, number]
         first += count
     return [
         RealSegment(source, Kind.BROADCAST, share, stride, place, dilation) for (source, place), share in shares.items()

@@ -5,22 +5,12 @@ they cannot express they refuse through the call at hand, so that messages name 
 """
 
 from dataclasses import replace
-from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ModelError
-from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
-from ..network import INPUT
-from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, Digit, channel_order, real_axes, regroup
-
-if TYPE_CHECKING:
-    from .trace import Call
-
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
-NO_PADDING: Padding = (0, 0, 0, 0)
+from ..graph import Add, Affine, AveragePool, Conv, MaxPool, Relu
+from .arrangement import NO_PADDING, Arrangement, Padding, Pair
+from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, Digit, real_axes
 
 
 def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1), upper: bool = True) -> Padding:
@@ -34,59 +24,8 @@ def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
     return before[0], before[1], after[0], after[1]
 
 
-class GraphBuilder:
-    """A graph under construction.
-
-    `source` starts messages, `input_name` and `dims` (batch first, None where not fixed) describe the network input:
-    (N, C, H, W), (N, C, L) or (N, C), or with `channels_last` (N, H, W, C). `call` is the step being read; the walk
-    sets it.
-    """
-
-    call: "Call"
-
-    def __init__(self, source: str, input_name: str, dims: tuple[int | None, ...], channels_last: bool = False):
-        text = ", ".join("?" if size is None else str(size) for size in dims)
-        if len(dims) not in (2, 3, 4):
-            raise ModelError(
-                f"{source}: input {input_name!r} has the shape ({text}); "
-                f"trispike needs (N, C, H, W), (N, C, L) or (N, C)"
-            )
-        fixed = [size for size in dims[1:] if size is not None and size > 0]
-        if len(fixed) != len(dims) - 1:
-            raise ModelError(
-                f"{source}: input {input_name!r} has the shape ({text}); trispike needs fixed sizes behind the batch, "
-                f"so export the network with them"
-            )
-        self._source = source
-        self._batch = dims[0]
-        self._nodes: dict[str, Node] = {}
-        self._notes: list[str] = []
-        if channels_last:
-            fixed = [fixed[2], fixed[0], fixed[1]]
-            self._notes.append(f"input {input_name!r} is (N, H, W, C) in the file; give it as (N, C, H, W)")
-        shape = (fixed[0], fixed[1] if len(fixed) == 3 else 1, fixed[-1] if len(fixed) > 1 else 1)
-        axes = real_axes(shape)
-        if channels_last:
-            axes = (*axes[1:], axes[0])
-        self.input = Activation(INPUT, shape, (axes[0], axes[2]) if len(fixed) == 2 else axes[: len(fixed)])
-
-    def _unique(self, wanted: str) -> str:
-        name, count = wanted, 1
-        while name == INPUT or name in self._nodes:
-            count += 1
-            name = f"{wanted}_{count}"
-        return name
-
-    def _map(self, x: Activation) -> Activation:
-        if not x.is_map and not x.is_line:
-            self.call.refuse(f"needs an input (N, C, H, W), but gets (N, {', '.join(map(str, x.dims))})")
-        return x
-
-    def _add_map(self, node: Node, like: Activation) -> Activation:
-        """Add a node; its tensor has as many dimensions as `like`."""
-        self._nodes[node.name] = node
-        axes = real_axes(node.shape)
-        return Activation(node.name, node.shape, (axes[CHANNEL], axes[WIDTH]) if like.is_line else axes)
+class GraphBuilder(Arrangement):
+    """The operators that compute something, besides those that arrange."""
 
     def _map_size(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
         """Height and width behind a window operator."""
@@ -180,6 +119,11 @@ class GraphBuilder:
         if not factor.any():
             return Constant(self.call.name, np.zeros((self._batch or 1, *x.dims), np.float32))
         return self._fold(x, factor, np.zeros(x.shape[CHANNEL]))
+
+    def negate(self, x: Activation) -> Activation:
+        """-x, folded into the layer before it."""
+        channels = x.shape[CHANNEL]
+        return self._fold(x, -np.ones(channels), np.zeros(channels))
 
     def _per_channel(self, x: Activation, value: np.ndarray, does: str, done: str) -> np.ndarray:
         """The constant as one value for each channel."""
@@ -303,109 +247,6 @@ class GraphBuilder:
         stride = (1, step) if dim == rank - 1 else (step, 1)
         return self.average_pool(x, (1, 1), stride, NO_PADDING, ceil=False, count_padding=False)
 
-    def select(self, x: Activation, channels: tuple[int, ...]) -> Activation:
-        """The given channels in that order."""
-        if not channels:
-            self.call.refuse(f"takes none of {x.shape[CHANNEL]} channels; remove it from the network")
-        if channels == tuple(range(x.shape[CHANNEL])):
-            return x
-        name = self._unique(self.call.name)
-        shape = (len(channels), *x.shape[1:])
-        self._nodes[name] = Select(name, (x.node,), shape, channels)
-        axes = tuple(() if len(channels) == 1 and group == (CHANNEL,) else group for group in x.axes)
-        return replace(x, node=name, shape=shape, axes=axes, exclusive=True)
-
-    def split(self, x: Activation, dim: int, sizes: tuple[int, ...]) -> tuple[Activation, ...]:
-        """The channels in parts of `sizes`, one behind the other; the batch is dimension 0."""
-        rank = 1 + len(x.axes)
-        whole = -rank <= dim < rank and dim % rank and x.axes[dim % rank - 1] == (CHANNEL,)
-        if not whole or sum(sizes) != x.shape[CHANNEL] or min(sizes) < 1:
-            self.call.refuse(
-                f"splits dimension {dim} of (N, {', '.join(map(str, x.dims))}) into {list(sizes)}; "
-                f"only the channels can be split"
-            )
-        ends = np.cumsum(sizes).tolist()
-        return tuple(self.select(x, tuple(range(end - size, end))) for end, size in zip(ends, sizes, strict=True))
-
-    def concat(self, xs: tuple[Activation | Constant, ...], dim: int) -> Activation:
-        """Concatenation along the channels, of activations and zeros."""
-        first = next(x for x in xs if isinstance(x, Activation))
-        dim = dim % (1 + len(first.axes))
-        turned = first.axes[dim - 1] == (CHANNEL,) and all(
-            x.axes == first.axes for x in xs if isinstance(x, Activation)
-        )
-        xs = self._padded_by_zeros(xs, dim, first)
-        for x in xs:
-            alike = len(x.axes) == len(first.axes) and x.shape[1:] == first.shape[1:]
-            plain = dim == 1 and (x.is_map or x.is_line or (len(x.axes) == 1 and x.channels_first))
-            if not alike or not (plain or turned):
-                self.call.refuse(
-                    f"joins (N, {', '.join(map(str, x.dims))}) along dimension {dim}; "
-                    f"only channels of maps of one size can be joined"
-                )
-        if len(xs) == 1:
-            return xs[0]
-        shape = (sum(x.shape[CHANNEL] for x in xs), *first.shape[1:])
-        name = self._unique(self.call.name)
-        self._nodes[name] = Concat(name, tuple(x.node for x in xs), shape)
-        return Activation(name, shape, first.axes if turned else (real_axes(shape)[CHANNEL], *first.axes[1:]))
-
-    def _padded_by_zeros(
-        self, xs: tuple[Activation | Constant, ...], dim: int, like: Activation
-    ) -> tuple[Activation, ...]:
-        """The activations among `xs`, with the zeros between them as padding; these have the dimensions of `like`."""
-        found: list[Activation] = []
-        before = 0
-        for x in xs:
-            if isinstance(x, Activation):
-                found.append(self._padded(x, (before, 0)))
-                before = 0
-                continue
-            dims = (self._batch or 1, *like.dims)
-            if x.array.any() or x.array.shape != (*dims[:dim], x.array.shape[dim], *dims[dim + 1 :]):
-                self.call.refuse(
-                    f"joins the constant {x.name!r}; only zeros of the same size can stand beside activations"
-                )
-            if found:
-                found[-1] = self._padded(found[-1], (0, x.array.shape[dim]))
-            else:
-                before += x.array.shape[dim]
-        return tuple(found)
-
-    def _padded(self, x: Activation, channels: Pair, padding: Padding = NO_PADDING) -> Activation:
-        """Zeros around a map and before and behind its channels; axes that have several positions stay as they are."""
-        if not any(channels) and not any(padding):
-            return x
-        shape = (
-            x.shape[CHANNEL] + sum(channels),
-            x.shape[HEIGHT] + padding[0] + padding[2],
-            x.shape[WIDTH] + padding[1] + padding[3],
-        )
-        node = Pad(self._unique(self.call.name), (x.node,), shape, padding, channels)
-        if x.is_map or x.is_line:
-            return self._add_map(node, x)
-        self._nodes[node.name] = node
-        return replace(x, node=node.name, shape=shape, exclusive=True)
-
-    def pad(self, x: Activation, before: tuple[int, ...], behind: tuple[int, ...], value: float) -> Activation:
-        """Zeros before and behind, for each dimension of the framework's tensor, batch first."""
-        if len(before) != 1 + len(x.axes) or len(behind) != len(before):
-            self.call.refuse(f"pads {len(before)} dimensions of (N, {', '.join(map(str, x.dims))})")
-        if not any(before) and not any(behind):
-            return x
-        order = (CHANNEL, HEIGHT, WIDTH) if x.is_map else (CHANNEL, WIDTH) if x.is_line else None
-        groups = ((), *(((axis,) for axis in order) if order else x.axes))
-        padded = {
-            group: sides for group, sides in zip(groups, zip(before, behind, strict=True), strict=True) if any(sides)
-        }
-        if value or min(*before, *behind) < 0 or not padded.keys() <= {(CHANNEL,), (HEIGHT,), (WIDTH,)}:
-            self.call.refuse(
-                f"pads by {list(before)} and {list(behind)} with {value:g}; "
-                f"only zeros can be added, to channels, height and width"
-            )
-        (top, bottom), (left, right) = padded.get((HEIGHT,), (0, 0)), padded.get((WIDTH,), (0, 0))
-        return self._padded(x, padded.get((CHANNEL,), (0, 0)), (top, left, bottom, right))
-
     def mean(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
         """Mean over the dimensions `dims` (batch = 0), which must be height, width or both."""
         return self._reduced(x, dims, keep, "averages")
@@ -441,39 +282,6 @@ class GraphBuilder:
         self._nodes[name] = Add(name, (x.node, y.node), x.shape)
         return replace(x, node=name, exclusive=True)
 
-    def reshape(self, x: Activation | Constant, dims: tuple[int, ...]) -> Activation | Constant:
-        """Any reshape to `dims` (batch first) that keeps the batch and splits no axis."""
-        if isinstance(x, Constant):
-            if prod(dims) != x.array.size:
-                self.call.refuse(f"reshapes a constant {x.array.shape} to {dims}")
-            return replace(x, array=x.array.reshape(dims))
-        if not dims or dims[0] != (self._batch or 1):
-            self.call.refuse(f"reshapes to {dims}, which does not keep the batch as first dimension")
-        axes = regroup(x.shape, x.axes, dims[1:])
-        if axes is None:
-            self.call.refuse(
-                f"reshapes (N, {', '.join(map(str, x.dims))}) to (N, {', '.join(map(str, dims[1:]))}), "
-                f"which does not keep channels, height and width whole"
-            )
-        orders = [channel_order(x.shape, group) for group in axes]
-        shuffle = next((order for order in orders if order is not None), None)
-        if shuffle is None:
-            return replace(x, axes=axes)
-        whole = tuple(group if order is None else (CHANNEL,) for group, order in zip(axes, orders, strict=True))
-        return self.select(replace(x, axes=whole), shuffle)
-
-    def transpose(self, x: Activation | Constant, order: tuple[int, ...]) -> Activation | Constant:
-        """Permutation of the dimensions, batch (0) first."""
-        rank = x.array.ndim if isinstance(x, Constant) else 1 + len(x.axes)
-        order = tuple(k % rank for k in order) if order else tuple(reversed(range(rank)))
-        if sorted(order) != list(range(rank)):
-            self.call.refuse(f"permutes by {list(order)}, which does not match a tensor of {rank} dimensions")
-        if isinstance(x, Constant):
-            return replace(x, array=x.array.transpose(order))
-        if order[0] != 0:
-            self.call.refuse(f"permutes by {list(order)}, which moves the batch from the first dimension")
-        return replace(x, axes=tuple(x.axes[k - 1] for k in order[1:]))
-
     def softmax(self, x: Activation, dim: int) -> Activation:
         """Softmax over the classes behind the logits: left out with a note, since it keeps their order."""
         rank = 1 + len(x.axes)
@@ -486,14 +294,3 @@ class GraphBuilder:
             f"the last operator {self.call.name} ({self.call.label}) is left out: the answers are logits"
         )
         return x
-
-    def finish(self, name: str, output: str, result: Activation | Constant) -> Graph:
-        """The finished graph, whose output is `result`."""
-        if isinstance(result, Constant) or result.node == INPUT:
-            raise ModelError(f"{self._source}: the output {output!r} needs no layer at all; give a trained network")
-        if result.shape[HEIGHT] * result.shape[WIDTH] != 1:
-            raise ModelError(
-                f"{self._source}: the output {output!r} is a map of the shape {result.shape}; "
-                f"trispike needs one value per class, (N, classes)"
-            )
-        return Graph(name, self.input.shape, tuple(self._nodes.values()), tuple(self._notes))

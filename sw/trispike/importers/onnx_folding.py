@@ -166,7 +166,7 @@ class _Folder:
             [value_info(name=name) for name in node.output],
         )
         try:
-            return ReferenceEvaluator(graph, opsets={"": self._opset}).run(None, feeds)
+            return [np.asarray(value) for value in ReferenceEvaluator(graph, opsets={"": self._opset}).run(None, feeds)]
         except Exception:
             # What the evaluator does not know, or cannot compute, stays a node, which is then refused by its name.
             return None

@@ -105,7 +105,7 @@ def _min(build: GraphBuilder, call: Call) -> Activation:
 @ONNX.operator("Sub", support="a constant per channel from an activation, or an activation from it")
 def _sub(build: GraphBuilder, call: Call) -> Activation:
     if isinstance(call.get("A"), Constant):
-        return build.add_constant(build.scale(call.activation("B"), -np.ones(1, np.float32)), call.weights("A"))
+        return build.add_constant(build.negate(call.activation("B")), call.weights("A"))
     if isinstance(call.get("B"), Constant):
         return build.add_constant(call.activation("A"), -call.weights("B"))
     call.refuse("subtracts two activations; one of the two must be constant")

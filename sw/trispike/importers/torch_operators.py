@@ -101,7 +101,7 @@ def _sub(build: GraphBuilder, call: Call) -> Activation:
         call.refuse("subtracts two activations; one of the two must be constant")
     value = _number_or_weights(call, constant)
     if turned or call.label.startswith("aten.rsub"):
-        return build.add_constant(build.scale(call.activation(activation), -np.ones(1, np.float32)), value)
+        return build.add_constant(build.negate(call.activation(activation)), value)
     return build.add_constant(call.activation(activation), -value)
 
 

@@ -105,9 +105,10 @@ def regroup(shape: tuple[int, int, int], axes: Axes, dims: tuple[int, ...]) -> A
 
 def channel_order(shape: tuple[int, int, int], group: Group) -> tuple[int, ...] | None:
     """The channel at each position along `group`, if that is made of digits and covers every channel."""
-    if not group or not all(isinstance(axis, Digit) for axis in group):
+    digits = [axis for axis in group if isinstance(axis, Digit)]
+    if not digits or len(digits) != len(group):
         return None
     order = np.zeros(1, np.int64)
-    for digit in group:
+    for digit in digits:
         order = np.add.outer(order, np.arange(digit.size) * digit.weight).reshape(-1)
     return tuple(order.tolist()) if len(order) == shape[CHANNEL] else None
