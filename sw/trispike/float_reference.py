@@ -8,7 +8,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from .inputs import checked_images
 from .network import INPUT
 
@@ -80,11 +80,13 @@ def evaluate(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
         case AveragePool():
             return _average_pool(node, x)
         case Add():
-            return inputs[0] + inputs[1]
+            return sum(inputs[1:], inputs[0])
         case Affine():
             return x * node.scale[:, None, None] + node.shift[:, None, None]
         case Concat():
             return np.concatenate(inputs, axis=1)
+        case Select():
+            return x[:, node.channels]
         case Pad():
             return np.pad(_pad(x, node.padding), ((0, 0), node.channels, (0, 0), (0, 0)))
         case _:

@@ -26,6 +26,7 @@ from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_thet
 from .spiking import run_layer, sample
 
 _COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
+_FAINT = 1 / 8  #: of the layer's largest activation: channels below it may get a larger scale than they fill
 _MARGIN = 1.01  #: coarser than the excess demands, because weights round upward too
 _THETA_WITHOUT_WEIGHTS = 256  #: of a channel whose weights are all zero: only its bias is left
 
@@ -166,7 +167,8 @@ class _FiringLayer(_LayerMaker):
         limit = np.full(len(peak), Precision.of(self.arch).theta)
         if plan.upper is not None:
             limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
-        self._check_theta(np.minimum(round_half_up(peak * (1 << self.coding.silent) / unit), limit))
+        whole = round_half_up(peak * (1 << self.coding.silent) / unit)
+        self._check_theta(np.minimum(np.where(peak < peak.max() * _FAINT, np.maximum(whole, 2), whole), limit))
         segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)
