@@ -33,7 +33,7 @@ def test_theta_is_nearly_the_best_of_all(silent, pooled, outliers):
         return squared_error(fire.decoded(found.sums, nothing, theta), found.wanted)
 
     theta = choose_theta(found, fire, nothing, peak, limit)
-    largest = int(1.25 * peak.max() * 1000 * (1 << silent))
+    largest = int(4 * peak.max() * 1000 * (1 << silent))
     best = np.min([error(np.full(2, t)) for t in np.geomspace(2, largest, 150).astype(int)], axis=0)
     assert np.all(error(theta) <= 1.1 * best)
 

@@ -12,10 +12,11 @@ from ..golden import decode, encode, max_pool, tsa
 from ..network import Mode, Pool
 from .quantise import round_half_up
 
-LARGEST_RATIO = 1.25  #: of a candidate lam to the largest activation
-_STEP = LARGEST_RATIO ** (1 / 2)
-_COARSE_STEPS = (0, 1, -1, 2, *range(-2, -13, -1))  #: 1.25 down to a quarter, nearest to 1 first: it wins ties
-_REFINEMENTS = 3
+LEAST_ROOM = 1.25  #: lam relative to the largest activation that theta must be able to reach
+_STEP = 1.25
+_STEPS_DOWN, _STEPS_UP = 6, 7  #: candidates from a quarter to 4.8 times the largest activation
+_STEPS_PER_SILENT = 3  #: a silent step gives the room that a lam twice as large gives
+_REFINEMENTS = 4
 _LEAST_PEAK = 1 / 256  #: of a channel, relative to the largest of its tensor
 
 
@@ -79,8 +80,11 @@ def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray
 def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Per channel the theta with the least squared error of the decoded `samples`, int64 [C], 2 <= theta <= `limit`.
 
-    `bias` are the initial potentials, `peak` > 0 the largest real activation of each channel.
+    `bias` are the initial potentials, `peak` > 0 the largest real activation of each channel. With few silent steps a
+    lam far above the peak is often the best: what it loses in the last digits, it gains in neurons that decide too
+    early and have the room to make up for it.
     """
+    most = max(1, _STEPS_UP - _STEPS_PER_SILENT * max(0, neuron.silent - 1))
     whole = peak * (1 << neuron.silent) / neuron.unit
     best_ratio, best_theta, best_error = np.ones(len(peak)), np.zeros(len(peak), np.int64), np.full(len(peak), np.inf)
 
@@ -91,12 +95,12 @@ def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.nd
         for best, found in ((best_ratio, ratio), (best_theta, theta), (best_error, error)):
             np.copyto(best, found, where=better)
 
-    for step in _COARSE_STEPS:
+    for step in sorted(range(-_STEPS_DOWN, most + 1), key=abs):  # nearest to the peak first: it wins ties
         judge(np.full(len(peak), _STEP**step))
     for refinement in range(1, _REFINEMENTS + 1):
         factor = _STEP ** (0.5**refinement)
         centre = best_ratio.copy()
-        judge(np.minimum(centre * factor, LARGEST_RATIO))
+        judge(np.minimum(centre * factor, _STEP**most))
         judge(centre / factor)
     return best_theta
 
