@@ -69,6 +69,13 @@ def test_input_of_bytes_is_exact():
     np.testing.assert_allclose(scale, 256 / 255, rtol=1e-6)
 
 
+def test_input_on_any_grid_is_exact_where_it_fits():
+    x = (0.3 * (np.arange(-200, 56) + 7)).astype(np.float32).reshape(4, 1, 8, 8)
+    np.testing.assert_allclose(input_scale(x, 8, shared=False), 0.3 * 256, rtol=1e-5)
+    assert input_scale(x, 6, shared=False) > 0.25 * 193 * 0.3
+    assert input_scale(x + np.float32(0.1), 8, shared=False) != input_scale(x, 8, shared=False)
+
+
 def test_input_scale_ignores_a_rare_outlier():
     x = np.random.default_rng(0).standard_normal((40, 2, 16, 16)).astype(np.float32)
     x[0, 0, 0, 0] = 9.0

@@ -19,7 +19,7 @@ from .report import ConversionReport, LayerReport, layer_report, span, spike_rat
 from .spiking import run_layer
 
 MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
-_WORTH = 1.0  #: dB of a layer's SQNR that make one more silent step worth its time
+_WORTH = 0.5  #: dB of a layer's SQNR that make one more silent step worth its time
 _WORTH_OF_SPIKES = 1.0  #: dB of the first layer's SQNR for every time as many input spikes
 _JUDGES = 64  #: images on which the ways to code the input are compared
 

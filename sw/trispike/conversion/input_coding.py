@@ -37,7 +37,7 @@ class CodedInput:
     @property
     def spikes(self) -> int:
         """Spikes of all images."""
-        return np.count_nonzero(self.trains)
+        return int(np.count_nonzero(self.trains))
 
 
 def plain_input(plan: Plan, images: np.ndarray, time_steps: int) -> CodedInput:
@@ -76,7 +76,7 @@ def _padding(readers: list[tuple[LayerPlan, RealSegment]], corner: tuple[int, in
             reach = (segment.weights.shape[axis - 2] - 1) * segment.dilation[axis] + 1
             end = (layer.neurons[1 + axis] - 1) * segment.stride[axis] + reach
             behind[axis] = max(behind[axis], end - corner[axis] - size[axis])
-    return (*corner, *behind)
+    return *corner, behind[0], behind[1]
 
 
 def _moved(layer: LayerPlan, offset: np.ndarray) -> LayerPlan:

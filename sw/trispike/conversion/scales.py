@@ -17,6 +17,8 @@ _STEP = 1.25
 _STEPS_DOWN, _STEPS_UP = 6, 7  #: candidates from a quarter to 4.8 times the largest activation
 _STEPS_PER_SILENT = 3  #: a silent step gives the room that a lam twice as large gives
 _REFINEMENTS = 4
+_MOST_LEVELS = 1 << 10  #: different values of an input that may lie on a grid
+_GRID_ERROR = 1e-2  #: of a value on a grid, relative to its step: float32 is coarser than that only for fine grids
 _LEAST_PEAK = 1 / 256  #: of a channel, relative to the largest of its tensor
 
 
@@ -61,20 +63,32 @@ class Neuron:
 def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray:
     """lam of the network input, float64 [C]: the one with the least squared error of encoding `images` [N, C, H, W].
 
-    The candidates include the scale at which the largest value is exactly 2^T - 1 units.
+    The candidates include the scale at which the largest value is exactly 2^T - 1 units and, for values that are all
+    multiples of one number, as those from a file of bytes are, the one at which it is a unit.
     """
     channels = images.shape[1]
     values = np.moveaxis(images, 1, 0).reshape(1 if shared else channels, -1)
     peak = _live(np.abs(values).max(axis=1).astype(np.float64))
     exact = peak * (1 << time_steps) / ((1 << time_steps) - 1)
     best, error = exact, np.full(len(values), np.inf)
-    for ratio in np.geomspace(1, 0.25, 24):
-        scale = exact * ratio
+    candidates = [exact * ratio for ratio in np.geomspace(1, 0.25, 24)]
+    for scale in (*candidates, np.array([_grid(row) for row in values]) * (1 << time_steps)):
+        scale = np.where(scale > 0, scale, exact)
         integers, _ = encode(values[None, :, None, :], scale, time_steps)
         found = np.square(integers[0, :, 0] * scale[:, None] / (1 << time_steps) - values).mean(axis=1)
         better = found < error
         best, error = np.where(better, scale, best), np.where(better, found, error)
     return np.broadcast_to(best, channels).copy()
+
+
+def _grid(values: np.ndarray) -> float:
+    """The largest number of which all `values` [N] are multiples, 0 if there is none that is not tiny."""
+    found = np.unique(values).astype(np.float64)
+    steps = np.diff(found)
+    if not 0 < len(steps) < _MOST_LEVELS:
+        return 0.0
+    step = (found[-1] - found[0]) / round((found[-1] - found[0]) / steps.min())
+    return step if np.abs(found / step - np.round(found / step)).max() < _GRID_ERROR else 0.0
 
 
 def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.ndarray, limit: np.ndarray) -> np.ndarray:
