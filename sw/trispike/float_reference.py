@@ -28,10 +28,7 @@ def run(graph: Graph, x: np.ndarray, keep: bool = False) -> np.ndarray | tuple[n
     Raises:
         InputError: if the type, the shape or the content of x does not fit the network.
     """
-    x = np.asarray(x)
-    if x.ndim == 2 and graph.input_shape[1:] == (1, 1):
-        x = x[:, :, None, None]
-    x = checked_images(x, graph.input_shape, f"images for {graph.name}", dtype=np.float32, fewest=0)
+    x = checked_images(np.asarray(x), graph.input_shape, f"images for {graph.name}", dtype=np.float32, fewest=0)
     step = max(1, _PATCH_VALUES // max(_values_per_image(graph, node) for node in graph.nodes))
     starts = range(0, max(len(x), 1), step)  # one empty chunk where there are no images
     chunks = [_evaluate(graph, x[start : start + step], keep) for start in starts]

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .network import Kind, Mode
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FORMAT = "trispike image"
 
 MOST_BYTES = 1 << 32
@@ -17,6 +17,7 @@ _Address = Annotated[int, Field(ge=0, le=1 << 18)]
 _Length = Annotated[int, Field(ge=1, le=1 << 16)]
 _Small = Annotated[int, Field(ge=1, le=1 << 12)]
 _Offset = Annotated[int, Field(ge=-(1 << 12), le=1 << 12)]
+_Padding = Annotated[int, Field(ge=0, le=1 << 12)]
 _Crc = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 _Sha = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -117,6 +118,7 @@ class NetworkRecord(_Record):
     name: str
     time_steps: Annotated[int, Field(ge=1, le=16)]
     input_shape: _Shape
+    input_padding: tuple[_Padding, _Padding, _Padding, _Padding]
     tau: Annotated[float, Field(gt=0, le=1)]
     notes: dict[str, str]
 
@@ -126,7 +128,7 @@ class Manifest(_Record):
     are resident)."""
 
     format: Literal["trispike image"]
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     tool_version: str
     architecture: ArchitectureRecord
     binary: BinaryRecord

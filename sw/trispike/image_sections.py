@@ -39,6 +39,8 @@ def arrays_of(program: Program) -> Iterator[tuple[str, np.ndarray]]:
     if program.external is not None:
         yield "external", program.external.astype("<i1", copy=False)
     yield "network.input_scale", network.input_scale.astype("<f8")
+    if network.input_offset is not None:
+        yield "network.input_offset", network.input_offset.astype("<f8")
     for number, layer in enumerate(network.layers):
         for name, dtype in _LAYER_ARRAYS.items():
             yield f"layer.{number}.{name}", getattr(layer, name).astype(f"<{dtype}")
@@ -76,6 +78,7 @@ def network_record(network: Network) -> NetworkRecord:
         name=network.name,
         time_steps=network.time_steps,
         input_shape=network.input_shape,
+        input_padding=network.input_padding,
         tau=network.tau,
         notes=network.notes,
     )
@@ -135,7 +138,7 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
                 **values,
             )
         )
-    about = manifest.network
+    about, offset = manifest.network, "network.input_offset"
     network = Network(
         name=about.name,
         time_steps=about.time_steps,
@@ -144,6 +147,8 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
         layers=tuple(layers),
         tau=about.tau,
         notes=about.notes,
+        input_offset=take(offset, "f8", (about.input_shape[0],)) if offset in arrays else None,
+        input_padding=about.input_padding,
     )
     constants = take("constants", "u1", (None, -(-Shape.cast(constant_word(arch)).width // 8)))
     program = Program(

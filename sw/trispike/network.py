@@ -86,7 +86,9 @@ class Layer:
 class Network:
     """A whole spiking network: a chain or graph of layers in order of computation; the last one has mode LOGITS.
 
-    `time_steps` is T. `input_scale` is lam, float64 [C], of the network input.
+    `time_steps` is T. `input_shape` is that of an image. The host codes an image as the tensor `INPUT`: it puts zeros
+    around it, `input_padding` (top, left, bottom, right), takes `input_offset`, real, float64 [C] (None: nothing), off
+    every value, and codes the rest with `input_scale`, lam, float64 [C].
     """
 
     name: str
@@ -96,6 +98,15 @@ class Network:
     layers: tuple[Layer, ...]
     tau: float = 2 / 3
     notes: dict[str, str] = field(default_factory=dict)
+    input_offset: np.ndarray | None = None
+    input_padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def coded_shape(self) -> tuple[int, int, int]:
+        """Shape of the tensor `INPUT`: that of an image with its padding."""
+        channels, rows, columns = self.input_shape
+        top, left, bottom, right = self.input_padding
+        return channels, top + rows + bottom, left + columns + right
 
     @property
     def classes(self) -> int:
@@ -109,5 +120,5 @@ class Network:
             KeyError: if no layer makes it.
         """
         if tensor == INPUT:
-            return self.input_shape
+            return self.coded_shape
         return next(layer.shape for layer in self.layers if layer.name == tensor)

@@ -6,7 +6,7 @@ from amaranth.hdl import Shape
 from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Opcode, Target, constant_word, pack, words
 
 from .errors import DeviceError, InputError
-from .golden.coding import digits_of, encode
+from .golden.coding import digits_of, encode_input
 from .network import INPUT
 from .program import InputPacking, Placement, Program
 
@@ -33,21 +33,21 @@ def input_stream(program: Program, x: np.ndarray) -> np.ndarray:
     """The stream, uint32, for one image: its spike words and RUN.
 
     `x` is the image [C, H, W] as the network's preprocessing leaves it (real or uint8), or its trains, int8
-    [T, C, H, W].
+    [T, C, H', W'] with the padding of the input.
 
     Raises:
         InputError: if `x` has neither shape, or holds values that are not finite.
     """
     network = program.network
     if x.shape == network.input_shape:
-        integers, _ = encode(x[None], network.input_scale, network.time_steps)
+        integers, _ = encode_input(network, x[None])
         trains = digits_of(integers, network.time_steps)[0]
-    elif x.shape == (network.time_steps, *network.input_shape) and x.dtype == np.int8:
+    elif x.shape == (network.time_steps, *network.coded_shape) and x.dtype == np.int8:
         trains = x
     else:
         raise InputError(
             f"network {network.name} takes an image of shape {network.input_shape} or int8 trains of shape "
-            f"{(network.time_steps, *network.input_shape)}, not {x.dtype} of shape {x.shape}"
+            f"{(network.time_steps, *network.coded_shape)}, not {x.dtype} of shape {x.shape}"
         )
     place = program.placements[INPUT]
     spikes = pack_tensor(trains, place, program.input_packing, program.arch.columns)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import image
-from ..network import Layer
+from ..network import Layer, Network
 from ..program import Program
 from . import options
 from .console import show_json, show_table
@@ -13,7 +13,8 @@ from .console import show_json, show_table
 
 def command(directory: options.ImageDirectory, as_json: options.Json = False, verbose: options.Verbose = False) -> None:
     """Show what is in an image."""
-    content = describe(image.load(directory))
+    program = image.load(directory)
+    content = describe(program)
     if as_json:
         show_json(content)
         return
@@ -23,7 +24,7 @@ def command(directory: options.ImageDirectory, as_json: options.Json = False, ve
         ("network", network["name"]),
         ("architecture", f"{arch['name']}, digest {arch['digest'][:16]}"),
         ("T, tau", f"{network['time_steps']}, {network['tau']:.3f}"),
-        ("input", "x".join(map(str, network["input_shape"]))),
+        ("input", _input(program.network)),
         ("classes", network["classes"]),
         *((memory, f"{used} of {depth}") for memory, (used, depth) in content["memories"].items()),
         ("weights", _weights(content["external_rows"])),
@@ -45,6 +46,8 @@ def describe(program: Program) -> dict[str, Any]:
             "time_steps": network.time_steps,
             "tau": network.tau,
             "input_shape": network.input_shape,
+            "input_offset": None if network.input_offset is None else network.input_offset.tolist(),
+            "input_padding": network.input_padding,
             "classes": network.classes,
             "notes": network.notes,
         },
@@ -57,6 +60,13 @@ def describe(program: Program) -> dict[str, Any]:
         "external_rows": 0 if program.external is None else len(program.external),
         "layers": [_describe_layer(layer, program.layer_names.count(layer.name)) for layer in network.layers],
     }
+
+
+def _input(network: Network) -> str:
+    shape, coded = ("x".join(map(str, shape)) for shape in (network.input_shape, network.coded_shape))
+    if network.input_offset is None:
+        return shape
+    return f"{shape}, coded as {coded} around {network.input_offset.min():.6g}..{network.input_offset.max():.6g}"
 
 
 def _weights(external_rows: int) -> str:

@@ -22,7 +22,7 @@ from .quantise import (
     integer_segments,
     round_half_up,
 )
-from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
+from .scales import LEAST_ROOM, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
 _COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
@@ -150,10 +150,10 @@ class _FiringLayer(_LayerMaker):
         precision, whole = Precision.of(self.arch), self._peak() * (1 << self.coding.silent)
         unit = finest_unit(self.plan, self.scales, self.arch)
         unit = np.where(unit > 0, unit, whole / _THETA_WITHOUT_WEIGHTS)
-        return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LARGEST_RATIO / precision.theta))
+        return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LEAST_ROOM / precision.theta))
 
     def draft(self, unit: np.ndarray) -> Layer:
-        whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
+        whole = self._peak() * LEAST_ROOM * (1 << self.coding.silent)
         theta = np.maximum(2, round_half_up(whole / unit))
         return self._layer(self._neuron(unit), theta, integer_bias(self.plan, unit))
 

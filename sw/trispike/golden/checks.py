@@ -19,7 +19,8 @@ def check_network(network: Network) -> None:
         raise ConversionError(
             f"network {network.name}: time_steps must lie in 1..{_MAX_TIME_STEPS}, not {network.time_steps}"
         )
-    shapes = {INPUT: network.input_shape}
+    _check_input(network)
+    shapes = {INPUT: network.coded_shape}
     for layer in network.layers:
         last = layer is network.layers[-1]
         if (layer.mode is Mode.LOGITS) != last:
@@ -38,6 +39,18 @@ def check_network(network: Network) -> None:
         if layer.name in shapes:
             raise ConversionError(f"layer {layer.name}: the name is taken by another tensor; choose a different one")
         shapes[layer.name] = layer.shape
+
+
+def _check_input(network: Network) -> None:
+    channels, offset = network.input_shape[0], network.input_offset
+    if offset is not None and (offset.shape != (channels,) or not np.isfinite(offset).all()):
+        raise ConversionError(
+            f"network {network.name}: input_offset must be {channels} finite numbers, not shape {offset.shape}"
+        )
+    if min(network.input_padding) < 0:
+        raise ConversionError(
+            f"network {network.name}: input_padding must not be negative, but is {network.input_padding}"
+        )
 
 
 def _check_neurons(layer: Layer, time_steps: int) -> None:

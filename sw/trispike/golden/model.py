@@ -12,7 +12,7 @@ from ..inputs import checked_images
 from ..network import INPUT, Layer, Network
 from .additions import count_additions, fan_out, spikes_per_pixel
 from .checks import check_network
-from .coding import digits_of, encode
+from .coding import digits_of, encode_input
 from .neuron import logit_integers, tsa
 from .pooling import max_pool
 from .synapses import Synapses
@@ -93,7 +93,7 @@ class GoldenModel:
 
     def _run_chunk(self, x: np.ndarray, keep_trains: bool) -> Result:
         network = self._network
-        integers, clipped = encode(x, network.input_scale, network.time_steps)
+        integers, clipped = encode_input(network, x)
         live = {INPUT: digits_of(integers, network.time_steps)}
         trains = dict(live) if keep_trains else {}
         spikes = {INPUT: spikes_per_pixel(live[INPUT])}

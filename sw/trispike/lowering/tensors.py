@@ -43,14 +43,14 @@ def input_format(network: Network, packing: InputPacking, arch: Architecture) ->
 
     Without row packing the channels stand tightly, unless a lane-wise segment wants them at word borders.
     """
-    channels, rows, columns = network.input_shape
+    channels, rows, columns = network.coded_shape
     if packing != PLAIN:
         layer = next(layer for layer in network.layers if any(s.source == INPUT for s in layer.segments))
         packed = packing.kernel * channels
         return stored(packed, layer.neurons[1], columns, packed, arch.columns)
     readers = [segment for layer in network.layers for segment in layer.segments if segment.source == INPUT]
     if any(segment.kind is Kind.LANEWISE for segment in readers):
-        return output_format(network.input_shape, arch.columns)
+        return output_format(network.coded_shape, arch.columns)
     return stored(channels, rows, columns, channels, arch.columns)
 
 
