@@ -184,6 +184,7 @@ def _write(program: Program, directory: Path) -> None:
         network=network_record(program.network),
         layers=[layer_record(layer, program.layer_names.count(layer.name)) for layer in program.network.layers],
         load_list=program.load_list,
+        cycles=list(program.cycles),
         placements=placement_records(program),
         input_packing=packing_record(program),
     )

@@ -135,5 +135,6 @@ class Manifest(_Record):
     network: NetworkRecord
     layers: Annotated[list[LayerRecord], Field(min_length=1, max_length=1 << 10)]
     load_list: Annotated[int, Field(ge=0, le=1 << 16)]
+    cycles: list[Annotated[int, Field(ge=0)]]
     placements: dict[str, PlacementRecord]
     input_packing: PackingRecord

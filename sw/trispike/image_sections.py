@@ -157,6 +157,7 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
         layer_names=tuple(record.name for record in manifest.layers for _ in range(record.parts)),
         external=take("external", "i1", (None, arch.columns)) if manifest.load_list else None,
         load_list=manifest.load_list,
+        cycles=tuple(manifest.cycles),
     )
     if remaining:
         raise ImageError(f"the image has an unknown section {next(iter(remaining))}; compile the network again")

@@ -70,7 +70,7 @@ def integrate(
     images, steps = next(iter(tensors.values())).shape[:2]
     total = np.zeros((channels, steps, images, rows, columns), real)
     for segment in segments:
-        windows = _windows(segment, tensors[segment.source], (rows, columns))
+        windows = _windows(segment, tensors[segment.source][:, :, segment.inputs], (rows, columns))
         if segment.kind is Kind.BROADCAST:
             _add_broadcast(total, segment.weights, windows)
         else:

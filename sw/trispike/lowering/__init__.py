@@ -1,4 +1,4 @@
-"""Lowering: places a spiking network on an architecture and writes its program."""
+"""Lowering: places a spiking network on an architecture and writes its program or book."""
 
 from .lower import lower
 
