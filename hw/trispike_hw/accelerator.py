@@ -39,9 +39,9 @@ class Accelerator(wiring.Component):
     """Top of the design; docs/machine.md is its contract.
 
     Function: the input stream loads programs, constants, weights and spikes and starts runs; the output stream gives
-    spike words that leave and the answer of each run; `registers` shows counters; weights that are not resident come in through `weights_rows`, a
-    burst for each `weights_request`. `trace` (for benches, on request) shows every spike word as it
-    is written or leaves. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
+    spike words that leave and the answer of each run; `registers` shows counters; weights that are not resident come in
+    through `weights_rows`, a burst for each `weights_request`. `trace` (for benches, on request) shows every spike word
+    as it is written or leaves. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
     """
 
     def __init__(self, arch: Architecture, *, trace: bool = False):

@@ -38,8 +38,11 @@ class Comparison:
         self.count = 0
 
     def run(self, run: Run, stored: np.ndarray, sent: np.ndarray) -> None:
-        """Compare the spike words of a run: `stored` uint32 [words, 4] holds layer number, address, pos and neg of those
-        that left the rows, in order, `sent` uint32 [words, 2] address and word of those on the output stream."""
+        """Compare the spike words of a run.
+
+        `stored` uint32 [words, 4] holds layer number, address, pos and neg of those that left the rows, in order, `sent`
+        uint32 [words, 2] address and word of those on the output stream.
+        """
         numbers = layer_numbers(run.code)
         for name, box in run.boxes.items():
             words = stored[np.isin(stored[:, 0], numbers[name]), 1:]

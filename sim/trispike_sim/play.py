@@ -73,8 +73,8 @@ def play(design: Design, script: Script, stimulus: Stimulus, directory: Path, pr
         raise _stuck(records[-1], script)
     if records and records[-1].beyond:
         raise DeviceError(
-            f"the design asked {_phase(records[-1], script)} for rows beyond the {len(stimulus.external)} of the external "
-            "weight memory; simulate with a waveform to see where"
+            f"the design asked {_phase(records[-1], script)} for rows beyond the {len(stimulus.external)} of the "
+            "external weight memory; simulate with a waveform to see where"
         )
     if len(records) != 1 + len(script.run_words):
         raise ToolError(f"{name} ended before its time: {_last_line(log)}")
@@ -127,8 +127,8 @@ def _phase(record: Record, script: Script) -> str:
 
 def _stuck(record: Record, script: Script) -> DeviceError:
     return DeviceError(
-        f"the design got stuck {_phase(record, script)}: no word went in, out or to spike memory for {script.patience} cycles, "
-        f"after {record.sent} words in, {record.traced} stored and {record.received} out; "
+        f"the design got stuck {_phase(record, script)}: no word went in, out or to spike memory for "
+        f"{script.patience} cycles, after {record.sent} words in, {record.traced} stored and {record.received} out; "
         "simulate with a waveform to see where"
     )
 

@@ -1,4 +1,4 @@
-"""What a program or book and its images come to on the pins: the words and rows that the harness feeds to the design."""
+"""What a program or book and images come to on the pins: the words and rows that the harness feeds to the design."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

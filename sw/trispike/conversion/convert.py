@@ -19,6 +19,7 @@ from .plan import LayerPlan
 from .report import ConversionReport, LayerReport, layer_report, span, spike_rate
 from .scales import input_scale
 from .spiking import run_layer
+from .wide import parted, partial_sums
 
 MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
 _WORTH = 1.0  #: dB of a layer's SQNR that make one more silent step worth its time
@@ -48,19 +49,22 @@ def convert(
     """
     codings = _codings(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
-    plan = fuse(graph)
+    plan = parted(fuse(graph), arch)
     data = calibrate(graph, calibration, time_steps, max_images)
+    real = {INPUT: data.images}
     encoded = _encoded_input(data, plan, time_steps)
     scales, tensors = {INPUT: encoded.scale}, {INPUT: encoded.trains}
     layers, rows = [], []
     for index, part in enumerate(plan.layers):
         sources = {segment.source: tensors[segment.source] for segment in part.segments}
-        wanted = data.activations[part.tensor]
+        wanted = partial_sums(part, real) if part.partial else data.activations[part.tensor]
+        real[part.name] = wanted
         layer, result, row = _best_layer(part, arch, codings, scales, sources, wanted)
         scales[layer.name], tensors[layer.name] = layer.scale, result
         layers.append(layer)
         rows.append(row)
-        _forget(tensors, plan.layers[index + 1 :])
+        for kept in (tensors, real):
+            _forget(kept, plan.layers[index + 1 :])
     network = Network(graph.name, time_steps, graph.input_shape, encoded.scale, tuple(layers), tau, _notes(plan))
     report = ConversionReport(
         network=graph.name, time_steps=time_steps, silent=silent, tau=tau, images=len(data.images),
@@ -130,7 +134,7 @@ def _best_layer(
 
 
 def _forget(tensors: dict[str, np.ndarray], remaining: Sequence[LayerPlan]) -> None:
-    """Drop the trains that no remaining layer reads; the last layer's answers stay."""
+    """Drop the tensors that no remaining layer reads; the last layer's answers stay."""
     if remaining:
         needed = {segment.source for layer in remaining for segment in layer.segments}
         for name in tensors.keys() - needed:

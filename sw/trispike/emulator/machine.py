@@ -21,8 +21,11 @@ from .words import LayerWords, constants_of, items_of, parse_program
 
 @dataclass(frozen=True)
 class LayerRun:
-    """What one layer did. `addresses` int64 [n] and `spikes` uint32 [n] are its output words, written to spike memory or
-    sent out, by item, then by step; `words_read` counts the spike words that its windows hold, with or without a spike."""
+    """What one layer did.
+
+    `addresses` int64 [n] and `spikes` uint32 [n] are its output words, written to spike memory or sent out, by item,
+    then by step; `words_read` counts the spike words that its windows hold, with or without a spike.
+    """
 
     addresses: np.ndarray
     spikes: np.ndarray
@@ -33,7 +36,7 @@ class LayerRun:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a program: its words on the output stream, uint32, every layer, and whether a corrupt word was read."""
+    """One run: its words on the output stream, uint32, every layer, and whether a corrupt word was read."""
 
     output: np.ndarray
     layers: tuple[LayerRun, ...]
@@ -61,7 +64,7 @@ class Emulator:
         return self._lane.memory
 
     def feed(self, stream: np.ndarray) -> np.ndarray:
-        """Carry out the commands of `stream`, uint32, which holds whole commands; return the words of the output stream, uint32.
+        """Carry out the commands of `stream`, uint32, which holds whole commands; return the output stream, uint32.
 
         Raises:
             DeviceError: if a command is unknown or incomplete, or reaches beyond a memory.
@@ -138,7 +141,7 @@ class Emulator:
                 output.append(np.stack([runs[-1].addresses, runs[-1].spikes], axis=1).reshape(-1))
         loader.finish(len(layers))
         classes = len(answer) - self._arch.columns + layers[-1].fields["last_columns"]
-        output.append(answer[:max(classes, 0)] & 0xFFFFFFFF)
+        output.append(answer[: max(classes, 0)] & 0xFFFFFFFF)
         return Run(np.concatenate(output).astype(np.uint32), tuple(runs), self._lane.corrupt)
 
     def _answer(self, last: LayerWords) -> np.ndarray:

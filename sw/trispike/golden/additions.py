@@ -28,7 +28,8 @@ def count_additions(layer: Layer, fan_outs: tuple[np.ndarray, ...], tensors: Map
     """Additions per image, int64 [N], given the `fan_out` of every segment and the source trains by name."""
     return sum(
         (
-            np.count_nonzero(tensors[segment.source][:, :, segment.inputs], axis=(1, 2)).reshape(-1, touched.size) @ touched.ravel()
+            np.count_nonzero(tensors[segment.source][:, :, segment.inputs], axis=(1, 2)).reshape(-1, touched.size)
+            @ touched.ravel()
             for segment, touched in zip(layer.segments, fan_outs, strict=True)
         ),
         np.zeros((), np.int64),

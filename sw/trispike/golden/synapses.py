@@ -90,7 +90,8 @@ def _windows(segment: Segment, trains: np.ndarray, size: tuple[int, int]) -> np.
         covered = (size[axis] - 1) * stride + reach
         spans.append((before, max(0, covered - before - trains.shape[3 + axis]), covered, reach, stride))
     (top, bottom, height, reach_y, stride_y), (left, right, width, reach_x, stride_x) = spans
-    source = trains.transpose(2, 1, 0, 3, 4)
+    source = trains.transpose(2, 1, 0, 3, 4)[..., max(0, -top) :, max(0, -left) :]
+    top, left = max(0, top), max(0, left)
     if top or bottom or left or right:
         source = np.pad(source, [(0, 0)] * 3 + [(top, bottom), (left, right)])
     windows = np.lib.stride_tricks.sliding_window_view(source[..., :height, :width], (reach_y, reach_x), (3, 4))

@@ -144,9 +144,7 @@ class _Writer:
         for channels, rows in part_sizes(layer, columns):
             for count in dict.fromkeys((tiles, ceil_div(tiles, 2), ceil_div(tiles, 4))):
                 classes = list(Cut(count, 1, 1).boxes(layer.name, layer.shape, columns))
-                parts = [
-                    part for box in classes for part in logits_parts(layer, box, self._shape_of, channels, rows)
-                ]
+                parts = [part for box in classes for part in logits_parts(layer, box, self._shape_of, channels, rows)]
                 if all(self._may_fit(part) for part in parts):
                     yield parts
 
@@ -205,4 +203,3 @@ def _looks(box: Excerpt) -> object:
     )
     shapes = tuple((name, region.shape) for name, region in box.reads.items())
     return layer.neurons, layer.shape, box.output.channels, segments, shapes, bool(layer.bias.any())
-

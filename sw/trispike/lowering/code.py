@@ -103,9 +103,7 @@ def _check_counts(task: Task, arch: Architecture) -> None:
         )
 
 
-def _scheduled(
-    task: Task, arch: Architecture, resident: bool
-) -> tuple[InputPacking, dict[str, Placement], Schedule]:
+def _scheduled(task: Task, arch: Architecture, resident: bool) -> tuple[InputPacking, dict[str, Placement], Schedule]:
     """The cheapest input packing with which everything fits, with placements and schedule.
 
     Raises:

@@ -61,9 +61,7 @@ def _cost(
 ) -> float | None:
     """Estimated cycles of all boxes, None if one does not fit."""
     pool = layer.pool or ALONE
-    neurons = [
-        (size - 1) * pool.stride[axis] + pool.kernel[axis] for axis, size in enumerate((cut.rows, cut.columns))
-    ]
+    neurons = [(size - 1) * pool.stride[axis] + pool.kernel[axis] for axis, size in enumerate((cut.rows, cut.columns))]
     words = {
         (segment.source, segment.kind, segment.first): _source_words(segment, neurons, cut.tiles, shape_of, arch)
         for segment in layer.segments
@@ -93,10 +91,10 @@ def _source_words(
 ) -> int:
     """Spike words per step of the largest box of a segment's source."""
     source = shape_of(segment.source)
+    reach = [(taps - 1) * gap + 1 for taps, gap in zip(segment.kernel, segment.dilation, strict=True)]
     rows, columns = (
-        min(source[1 + axis], (count - 1) * segment.stride[axis] + (segment.kernel[axis] - 1) * segment.dilation[axis] + 1)
-        for axis, count in enumerate(neurons)
-    )  # fmt: skip
+        min(source[1 + axis], (count - 1) * segment.stride[axis] + reach[axis]) for axis, count in enumerate(neurons)
+    )
     if segment.kind is Kind.LANEWISE:
         return rows * columns * tiles
     channels = segment.weights.shape[1]

@@ -87,7 +87,9 @@ def _segments(segment: Segment, place: Placement, pool: Pool, columns: int, spli
     lanewise = segment.kind is Kind.LANEWISE
     several_tiles = place.channel_pitch > columns
     # A tap takes some channels of a pixel: the taps' bits are no neighbours.
-    if kernel_columns == 1 or not (split or _takes_some(segment, place) or segment.dilation[1] > 1 or (lanewise and several_tiles)):
+    if kernel_columns == 1 or not (
+        split or _takes_some(segment, place) or segment.dilation[1] > 1 or (lanewise and several_tiles)
+    ):
         return [_segment(segment, place, pool, columns)]
     parts = []
     for kx in range(kernel_columns):

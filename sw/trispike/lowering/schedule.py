@@ -71,7 +71,8 @@ class Schedule:
 def schedule(selections: Sequence[Selection], arch: Architecture, *, settle: bool = True) -> Schedule | None:
     """A place and a time for the weights of every part, or None if they have no place.
 
-    With `settle` the weights of parts that share no row with another become resident. A streamed part goes where what it overwrites ended longest ago, and within that to where most neighbouring rows
+    With `settle` the weights of parts that share no row with another become resident. A streamed part goes where what
+    it overwrites ended longest ago, and within that to where most neighbouring rows
     stay free for the next one.
     """
     front = 0

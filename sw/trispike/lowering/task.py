@@ -14,8 +14,8 @@ Shape = tuple[int, int, int]
 class Task:
     """Layers in order of computation and the shapes (C, H, W) of the tensors that they read and the host writes.
 
-    The tensor named `INPUT` may be packed as the network input may, all others stand as the machine writes them. `sinks`
-    says of layers, by name, whether their output leaves; where it says nothing it stays.
+    The tensor named `INPUT` may be packed as the network input may, all others stand as the machine writes them.
+    `sinks` says of layers, by name, whether their output leaves; where it says nothing it stays.
     """
 
     name: str
