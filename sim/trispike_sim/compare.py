@@ -40,8 +40,8 @@ class Comparison:
     def run(self, run: Run, stored: np.ndarray, sent: np.ndarray) -> None:
         """Compare the spike words of a run.
 
-        `stored` uint32 [words, 4] holds layer number, address, pos and neg of those that left the rows, in order, `sent`
-        uint32 [words, 2] address and word of those on the output stream.
+        `stored` uint32 [words, 4] holds layer number, address, pos and neg of those that left the rows, in order,
+        `sent` uint32 [words, 2] address and word of those on the output stream.
         """
         numbers = layer_numbers(run.code)
         for name, box in run.boxes.items():

@@ -4,7 +4,7 @@ A part without activation sums some of the synapses and the part before it; the 
 layers that would not fit are parted. The last layer of a network is left alone: its answers can be added up exactly.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -39,6 +39,8 @@ def _parts(layer: LayerPlan, arch: Architecture) -> list[LayerPlan]:
         return [layer]
     groups = list(_groups(layer, arch))
     ending = [segment for segment in layer.segments if segment.kind is Kind.LANEWISE]
+    if _machine_segments([*groups[-1], *ending]) >= arch.max_segments:
+        groups.append([])
     made: list[LayerPlan] = []
     before: list[RealSegment] = []
     for number, group in enumerate(groups, 1):
@@ -63,6 +65,10 @@ def _rows(segment: RealSegment) -> int:
     return prod(segment.weights.shape[1:]) // (segment.kernel[0] if shared else 1)
 
 
+def _machine_segments(segments: Sequence[RealSegment]) -> int:
+    return sum(segment.machine_segments for segment in segments)
+
+
 def _groups(layer: LayerPlan, arch: Architecture) -> Iterator[list[RealSegment]]:
     """The synapses that are not lane-wise, in groups that fit together with copies of other tensors."""
     room = arch.weight_rows - arch.max_segments
@@ -73,8 +79,8 @@ def _groups(layer: LayerPlan, arch: Architecture) -> Iterator[list[RealSegment]]
         if segment.kind is Kind.LANEWISE:
             continue
         for piece in _pieces(segment, wanted, room, arch.columns):
-            used = sum(map(_rows, group))
-            if group and used + _rows(piece) > (wanted if used <= wanted else room):
+            full = sum(map(_rows, [*group, piece])) > wanted or _machine_segments([*group, piece]) >= arch.max_segments
+            if group and full:
                 yield group
                 group = []
             group.append(piece)

@@ -56,7 +56,7 @@ def input_format(task: Task, packing: InputPacking, arch: Architecture) -> Place
 
 def lifetimes(task: Task) -> dict[str, tuple[int, int]]:
     """First and last layer number during which a tensor must stand in memory; inputs are there from -1 on."""
-    lives = dict.fromkeys(task.inputs, (-1, -1))
+    lives: dict[str, tuple[int, int]] = dict.fromkeys(task.inputs, (-1, -1))
     for number, layer in enumerate(task.layers):
         for segment in layer.segments:
             lives[segment.source] = (lives[segment.source][0], number)
