@@ -47,7 +47,6 @@ class Effort:
     leave, `code` 32-bit words of program and constants that it writes, `rows` weight rows that stream in.
     """
 
-    runs: int = 0
     cycles: int = 0
     read: int = 0
     sent: int = 0
@@ -89,7 +88,7 @@ def efforts(program: Program | Book) -> dict[str, Effort]:
     if isinstance(program, Program):
         read = steps * program.placements[INPUT].plane
         rows = _loaded_rows(program)
-        found[program.layer_names[0]] += Effort(1, read, read, rows=rows)
+        found[program.layer_names[0]] += Effort(read, read, rows=rows)
         for name, cycles in zip(program.layer_names, program.cycles, strict=True):
             found[name] += Effort(cycles=cycles)
         return found
@@ -102,11 +101,11 @@ def efforts(program: Program | Book) -> dict[str, Effort]:
         read = steps * sum(code.placements[name].plane for name in chapter.reads)
         words = 0 if loaded == chapter.code else code_words[chapter.code]
         rows = loaded_rows[chapter.code] if chapter.loads else 0
-        found[code.layer_names[0]] += Effort(0, read + words, read, 0, words, rows)
+        found[code.layer_names[0]] += Effort(read + words, read, 0, words, rows)
         for name in dict.fromkeys(code.layer_names):
             own = sum(cycles for other, cycles in zip(code.layer_names, code.cycles, strict=True) if other == name)
             out = sent.get(name, 0)
-            found[name] += Effort(1, max(own, EXPORT_WORDS * out), sent=out)
+            found[name] += Effort(max(own, EXPORT_WORDS * out), sent=out)
         loaded = chapter.code
     return found
 

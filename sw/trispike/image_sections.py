@@ -37,8 +37,14 @@ def arrays_of(program: Program | Book) -> Iterator[tuple[str, np.ndarray]]:
         for name, dtype in _LAYER_ARRAYS.items():
             yield f"layer.{number}.{name}", getattr(layer, name).astype(f"<{dtype}")
         for index, segment in enumerate(layer.segments):
-            weights = segment.weights
-            yield f"layer.{number}.segment.{index}.weights", weights.astype(weights.dtype.newbyteorder("<"))
+            yield f"layer.{number}.segment.{index}.weights", _narrowed(segment.weights)
+
+
+def _narrowed(weights: np.ndarray) -> np.ndarray:
+    """Integers in the smallest little-endian type that holds them: most of an image is weights."""
+    low, high = int(weights.min()), int(weights.max())
+    dtype = next(f"<i{size}" for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
+    return weights.astype(dtype, copy=False)
 
 
 def layer_record(layer: Layer) -> LayerRecord:

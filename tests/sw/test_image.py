@@ -279,7 +279,7 @@ HOSTILE = {
         "section program of DIR/image.bin has an impossible place or size; compile the network again",
     ),
     "section beyond the end": (
-        lambda m: m["sections"][-1].update(shape=[1 << 24], size=1 << 27),
+        lambda m: m["sections"][-1].update(shape=[1 << 24], size=1 << 24),
         "section layer.1.segment.0.weights of DIR/image.bin reaches beyond its end; compile the network again",
     ),
     "section elsewhere": (

@@ -96,8 +96,8 @@ def integer_segments(
             weights = np.clip(rest, -largest, largest)
             found.append(
                 Segment(
-                    segment.source, segment.kind, weights.astype(np.int8), segment.stride, segment.padding,
-                    segment.dilation, segment.first,
+                    segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation,
+                    segment.first,
                 )
             )  # fmt: skip
             rest = rest - weights

@@ -1,6 +1,6 @@
 """From a spiking network to a book: chapters for what one program cannot hold."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from trispike_hw.architecture import Architecture
@@ -22,10 +22,8 @@ from .tensors import ceil_div
 TRIED = 24
 """Ways to cut a layer that are tried, the best by estimate first."""
 
-Progress = Callable[[int, int], None]  #: called with the layers done and all layers
 
-
-def write_book(network: Network, arch: Architecture, progress: Progress | None = None) -> Book:
+def write_book(network: Network, arch: Architecture) -> Book:
     """`network` in chapters: runs of layers that fit on chip together, and single layers in boxes that do.
 
     Raises:
@@ -39,8 +37,6 @@ def write_book(network: Network, arch: Architecture, progress: Progress | None =
         if not count:
             writer.add_layer(network.layers[number])
         number += count or 1
-        if progress is not None:
-            progress(number, len(network.layers))
     return writer.book()
 
 
@@ -55,8 +51,7 @@ class _Draft:
 
 
 class _Writer:
-    """The chapters so far. `_known` are the numbers of codes by what their boxes look like, `_weights` which weights
-    stand where after the last chapter (None: not known)."""
+    """The chapters so far. `_weights` says which weights stand where after the last one (None: not known)."""
 
     def __init__(self, network: Network, arch: Architecture) -> None:
         self._network, self._arch = network, arch
@@ -138,15 +133,20 @@ class _Writer:
             yield (excerpt_of(layer, box, self._shape_of) for box in boxes)
 
     def _logits_ways(self, layer: Layer) -> Iterator[Iterable[Excerpt]]:
-        """Ways to part the last layer, those with the fewest parts first."""
+        """Ways to part the last layer, the fewest parts first; where none seems to fit, the smallest parts."""
         columns = self._arch.columns
         tiles = min(ceil_div(layer.shape[0], columns), self._arch.constant_tiles)
+        parts: list[Excerpt] = []
+        found = False
         for channels, rows in part_sizes(layer, columns):
             for count in dict.fromkeys((tiles, ceil_div(tiles, 2), ceil_div(tiles, 4))):
                 classes = list(Cut(count, 1, 1).boxes(layer.name, layer.shape, columns))
                 parts = [part for box in classes for part in logits_parts(layer, box, self._shape_of, channels, rows)]
                 if all(self._may_fit(part) for part in parts):
+                    found = True
                     yield parts
+        if not found:
+            yield parts
 
     def _may_fit(self, box: Excerpt) -> bool:
         """Whether the sources of a box fit the spike memory, roughly."""
