@@ -13,7 +13,7 @@ from .architecture import Architecture
 from .ports import BLOCK_RAM, RegisterBus
 
 MAGIC_VALUE = 0x31535343
-VERSION_VALUE = 1
+VERSION_VALUE = 2
 
 
 @dataclass(frozen=True)

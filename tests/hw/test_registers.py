@@ -84,7 +84,7 @@ def test_reads_are_pipelined_one_a_cycle():
     async def body(bench):
         for address, register in zip([1, 0, 2, 0], [None, VERSION, MAGIC, DIGEST_HIGH], strict=True):
             if register:
-                expected = {VERSION: 1, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
+                expected = {VERSION: 2, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
                 assert bench.ctx.get(bench.dut.bus.data) == expected
             bench.ctx.set(bench.dut.bus.address, address)
             await bench.step()
