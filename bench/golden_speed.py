@@ -1,7 +1,7 @@
 """How fast the golden model is beside PyTorch: a batch through both, in the same process, in turn.
 
-The bar is a golden model no slower than 3 x T forward passes of the float network in PyTorch. `make bench` runs this
-with one and with two threads.
+The bar is a golden model no slower than 3 x T forward passes of the float network in PyTorch. `make bench-golden`
+runs this with one and with two threads.
 """
 
 import os

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .book import Book
 from .errors import DeviceError
 from .golden import GoldenModel
 from .inputs import checked_images
@@ -40,7 +41,7 @@ class Answers:
 class Device(Protocol):
     """Computes programs."""
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         """Answers to images `x`, real [N, C, H, W].
 
         Raises:
@@ -53,7 +54,7 @@ class Device(Protocol):
 class GoldenDevice:
     """The golden model as a device."""
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         return Answers.of(program.network, GoldenModel(program.network).run(x, progress=progress).integers)
 
 
@@ -63,7 +64,7 @@ class RtlDevice:
     def __init__(self, engine: str | None = None) -> None:
         self._engine = engine
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         report = simulate(program, x, engine=self._engine, stalls=False, progress=progress)
         if not report.bit_exact:
             raise DeviceError(f"the RTL does not compute what the golden model does; {report.explain()}")

@@ -32,7 +32,8 @@ class Kind(Enum):
 class Segment:
     """Synapses from one source tensor.
 
-    `weights` is an integer array, [O, I, KH, KW] for BROADCAST and [O, KH, KW] for LANEWISE (O = source channels).
+    `weights` is an integer array, [O, I, KH, KW] for BROADCAST and [O, KH, KW] for LANEWISE (O = source channels). The
+    I channels of BROADCAST are those from channel `first` of the source on; LANEWISE has `first` 0.
     Output pixel (y, x) sees source rows y * stride[0] - padding[0] + ky * dilation[0], and columns likewise; what lies
     outside the source is zero. `padding` is (top, left); bottom and right follow from the layer's output shape.
     """
@@ -43,6 +44,12 @@ class Segment:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    first: int = 0
+
+    @property
+    def inputs(self) -> slice:
+        """The source channels that have synapses."""
+        return slice(self.first, self.first + self.weights.shape[-3])
 
     @property
     def kernel(self) -> tuple[int, int]:

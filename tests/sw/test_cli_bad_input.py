@@ -124,14 +124,6 @@ def test_accumulator_too_narrow(compiling, tmp_path):
     )
 
 
-def test_network_too_large(compiling, tmp_path):
-    (tmp_path / "tiny.toml").write_text('base = "small"\nspike_words = 256\n')
-    assert compiling("--arch", "tiny.toml") == (
-        "spike memory with tensor /conv2/Conv (8 steps of 16 words) needs 640 spike words, but there are 256 in "
-        "architecture tiny; preset nano would do"
-    )
-
-
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

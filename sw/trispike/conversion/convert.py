@@ -7,6 +7,7 @@ import numpy as np
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
+from ..golden import shifted
 from ..graph import Graph
 from ..network import INPUT, Layer, Mode, Network
 from .calibration import MAX_IMAGES, Calibration, calibrate
@@ -17,6 +18,7 @@ from .layers import Coding, build_layer
 from .plan import LayerPlan
 from .report import ConversionReport, LayerReport, layer_report, span, spike_rate
 from .spiking import run_layer
+from .wide import parted, partial_sums
 
 MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
 _WORTH = 0.5  #: dB of a layer's SQNR that make one more silent step worth its time
@@ -48,18 +50,22 @@ def convert(
     """
     codings = _codings(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
+    plan = parted(fuse(graph), arch)
     data = calibrate(graph, calibration, time_steps, max_images)
-    coded = _coded_input(fuse(graph), data, arch, codings)
+    coded = _coded_input(plan, data, arch, codings)
     plan, scales, tensors = coded.plan, {INPUT: coded.scale}, {INPUT: coded.trains}
+    real = {INPUT: shifted(data.images, coded.offset, coded.padding)}
     layers, rows = [], []
     for index, part in enumerate(plan.layers):
         sources = {segment.source: tensors[segment.source] for segment in part.segments}
-        wanted = data.activations[part.tensor]
+        wanted = partial_sums(part, real) if part.partial else data.activations[part.tensor]
+        real[part.name] = wanted
         layer, result, row = _best_layer(part, arch, codings, scales, sources, wanted)
         scales[layer.name], tensors[layer.name] = layer.scale, result
         layers.append(layer)
         rows.append(row)
-        _forget(tensors, plan.layers[index + 1 :])
+        for kept in (tensors, real):
+            _forget(kept, plan.layers[index + 1 :])
     network = Network(
         graph.name, time_steps, graph.input_shape, coded.scale, tuple(layers), tau, _notes(plan), coded.offset,
         coded.padding,
@@ -138,7 +144,7 @@ def _best_layer(
 
 
 def _forget(tensors: dict[str, np.ndarray], remaining: Sequence[LayerPlan]) -> None:
-    """Drop the trains that no remaining layer reads; the last layer's answers stay."""
+    """Drop the tensors that no remaining layer reads; the last layer's answers stay."""
     if remaining:
         needed = {segment.source for layer in remaining for segment in layer.segments}
         for name in tensors.keys() - needed:

@@ -48,11 +48,12 @@ def plain_input(plan: Plan, images: np.ndarray, time_steps: int) -> CodedInput:
 def centred_input(plan: Plan, images: np.ndarray, time_steps: int) -> CodedInput | None:
     """`images` [N, C, H, W] coded around the middle of each channel's range; None where `plan` does not allow it.
 
-    It does if all that read the input are sums, which are as well sums of the differences, with one padding.
+    It does if all that read the input are whole sums, which are as well sums of the differences, with one padding.
     """
     readers = [(layer, s) for layer in plan.layers for s in layer.segments if s.source == INPUT]
     corners = {segment.padding for _, segment in readers}
-    if len(corners) != 1 or any(layer.mode is Mode.PASS for layer, _ in readers):
+    parts = any(layer.mode is Mode.PASS or layer.partial or s.narrow for layer, s in readers)
+    if len(corners) != 1 or parts:
         return None
     (corner,) = corners
     padding = _padding(readers, corner, (images.shape[2], images.shape[3]))

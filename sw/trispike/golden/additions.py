@@ -27,15 +27,27 @@ def fan_out(segment: Segment, layer: Layer, source_size: tuple[int, int]) -> np.
     return np.outer(rows, columns) * reached
 
 
-def count_additions(layer: Layer, fan_outs: tuple[np.ndarray, ...], spikes: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Additions per image, int64 [N], given the `fan_out` of every segment and `spikes_per_pixel` of the sources."""
+def count_additions(
+    layer: Layer,
+    fan_outs: tuple[np.ndarray, ...],
+    spikes: Mapping[str, np.ndarray],
+    trains: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Additions per image, int64 [N], given the `fan_out` of every segment, and of the sources the `trains` and
+    `spikes_per_pixel`."""
     return sum(
         (
-            spikes[segment.source].reshape(-1, touched.size) @ touched.ravel()
+            _seen(segment, trains[segment.source], spikes).reshape(-1, touched.size) @ touched.ravel()
             for segment, touched in zip(layer.segments, fan_outs, strict=True)
         ),
         np.zeros((), np.int64),
     )
+
+
+def _seen(segment: Segment, trains: np.ndarray, spikes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Spikes per pixel of the channels that a segment has synapses with."""
+    whole = segment.first == 0 and segment.weights.shape[-3] == trains.shape[2]
+    return spikes[segment.source] if whole else spikes_per_pixel(trains[:, :, segment.inputs])
 
 
 def _windows_over(axis: int, segment: Segment, layer: Layer, length: int) -> np.ndarray:

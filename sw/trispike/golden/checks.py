@@ -86,8 +86,10 @@ def _check_neurons(layer: Layer, time_steps: int) -> None:
 
 def _check_weights(layer: Layer, segment: Segment, source: tuple[int, int, int]) -> None:
     channels = layer.neurons[0]
-    leading = (channels, source[0]) if segment.kind is Kind.BROADCAST else (channels,)
-    lanes_differ = segment.kind is Kind.LANEWISE and source[0] != channels
+    lanewise = segment.kind is Kind.LANEWISE
+    read = segment.inputs.stop - segment.first if segment.first or not lanewise else source[0]
+    leading = (channels,) if lanewise else (channels, min(read, source[0] - segment.first))
+    lanes_differ = lanewise and (source[0] != channels or segment.first != 0)
     if lanes_differ or segment.weights.ndim != len(leading) + 2 or segment.weights.shape[:-2] != leading:
         raise ConversionError(
             f"layer {layer.name}: {segment.kind.value} weights from {source[0]} to {channels} channels cannot have "

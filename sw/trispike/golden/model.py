@@ -99,7 +99,7 @@ class GoldenModel:
         spikes = {INPUT: spikes_per_pixel(live[INPUT])}
         additions = {}
         for layer in network.layers[:-1]:
-            additions[layer.name] = count_additions(layer, self._fan_outs[layer.name], spikes)
+            additions[layer.name] = count_additions(layer, self._fan_outs[layer.name], spikes, live)
             fired = self._fire(layer, live)
             live[layer.name] = max_pool(fired, layer.pool) if layer.pool else fired
             spikes[layer.name] = spikes_per_pixel(live[layer.name])
@@ -109,7 +109,7 @@ class GoldenModel:
                     trains[f"{layer.name}/neurons"] = fired
             self._release(layer, live)
         last = network.layers[-1]
-        additions[last.name] = count_additions(last, self._fan_outs[last.name], spikes)
+        additions[last.name] = count_additions(last, self._fan_outs[last.name], spikes, live)
         answer = logit_integers(self._synapses[last.name].integrate(live), last.bias).reshape(len(x), -1)
         counts = {name: pixels.sum(axis=(1, 2)) for name, pixels in spikes.items()}
         return Result(answer, self._logits(answer), trains, counts, additions, clipped)

@@ -94,7 +94,9 @@ class Synapses:
         images, steps = next(iter(tensors.values())).shape[:2]
         z = np.empty((channels, steps, rows, columns, images), np.int32 if self._real is np.float32 else np.int64)
         together = max(1, min(steps, _COLUMNS // (rows * columns * images)))
-        sources = [tensors[part.segment.source].transpose(2, 1, 3, 4, 0) for part in self._parts]
+        sources = [
+            tensors[part.segment.source][:, :, part.segment.inputs].transpose(2, 1, 3, 4, 0) for part in self._parts
+        ]
         for first in range(0, steps, together):
             block = slice(first, min(first + together, steps))
             total = np.empty((channels, block.stop - first, rows, columns, images), self._real)
@@ -108,7 +110,7 @@ def _merged(segments: Sequence[Segment]) -> list[Segment]:
     """Segments that see the same windows of the same source as one, with the sum of their weights."""
     merged: dict[tuple, Segment] = {}
     for s in segments:
-        key = (s.source, s.kind, s.kernel, s.stride, s.padding, s.dilation)
+        key = (s.source, s.kind, s.inputs.start, s.inputs.stop, s.kernel, s.stride, s.padding, s.dilation)
         weights = s.weights.astype(np.int64)
         merged[key] = replace(s, weights=merged[key].weights + weights if key in merged else weights)
     return list(merged.values())
@@ -151,14 +153,16 @@ class _Part:
     def _windows(self, source: np.ndarray, total: np.ndarray) -> np.ndarray:
         """A view [I, KH, KW, T, H, W, N]: what each tap of the kernel sees from each pixel of `total`."""
         segment, size, source_size = self.segment, total.shape[2:4], source.shape[2:4]
-        covered, places = [], []
+        covered, places, seen = [], [], []
         for axis in range(2):
-            before, stride = segment.padding[axis], segment.stride[axis]
+            before, stride = max(0, segment.padding[axis]), segment.stride[axis]
+            skipped = max(0, -segment.padding[axis])  # source positions in front of the first window
             covered.append((size[axis] - 1) * stride + (segment.kernel[axis] - 1) * segment.dilation[axis] + 1)
-            places.append(slice(before, before + max(0, min(source_size[axis], covered[axis] - before))))
+            used = max(0, min(source_size[axis] - skipped, covered[axis] - before))
+            places.append(slice(before, before + used))
+            seen.append(slice(skipped, skipped + used))
         held = np.zeros((*source.shape[:2], *covered, source.shape[4]), total.dtype)
-        inner = held[:, :, places[0], places[1]]
-        inner[...] = source[:, :, : inner.shape[2], : inner.shape[3]]
+        held[:, :, places[0], places[1]] = source[:, :, seen[0], seen[1]]
         channel, step, row, column, image = held.strides
         shape = (len(source), *segment.kernel, source.shape[1], *size, source.shape[4])
         strides = (
