@@ -119,7 +119,7 @@ def test_potential_too_wide(compiling, tmp_path):
 def test_accumulator_too_narrow(compiling, tmp_path):
     (tmp_path / "narrow.toml").write_text('base = "small"\naccumulator_bits = 8\n')
     assert compiling("--arch", "narrow.toml") == (
-        "layer /conv2/Conv, channel 10: the sum of its weights needs 14 bits, but the hardware has 8, and coarser "
+        "layer /conv2/Conv, channel 15: the sum of its weights needs 14 bits, but the hardware has 8, and coarser "
         "weights would lose too much; use an architecture with more accumulator_bits"
     )
 

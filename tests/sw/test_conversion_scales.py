@@ -72,6 +72,7 @@ def test_input_of_bytes_is_exact():
 def test_input_on_any_grid_is_exact_where_it_fits():
     x = (0.3 * (np.arange(-200, 56) + 7)).astype(np.float32).reshape(4, 1, 8, 8)
     np.testing.assert_allclose(input_scale(x, 8, shared=False), 0.3 * 256, rtol=1e-5)
+    np.testing.assert_allclose(input_scale(x / 16 * 15, 12, shared=False), 0.3 * 15 / 16 * 4096 / 21, rtol=1e-5)
     assert input_scale(x, 6, shared=False) > 0.25 * 193 * 0.3
     assert input_scale(x + np.float32(0.1), 8, shared=False) != input_scale(x, 8, shared=False)
 

@@ -64,7 +64,8 @@ def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray
     """lam of the network input, float64 [C]: the one with the least squared error of encoding `images` [N, C, H, W].
 
     The candidates include the scale at which the largest value is exactly 2^T - 1 units and, for values that are all
-    multiples of one number, as those from a file of bytes are, the one at which it is a unit.
+    multiples of one number, as those from a file of bytes are, the one at which it is a whole number of units: as many
+    as the code holds, because first digits that stay empty would tell the first layer nothing.
     """
     channels = images.shape[1]
     values = np.moveaxis(images, 1, 0).reshape(1 if shared else channels, -1)
@@ -72,8 +73,10 @@ def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray
     exact = peak * (1 << time_steps) / ((1 << time_steps) - 1)
     best, error = exact, np.full(len(values), np.inf)
     candidates = [exact * ratio for ratio in np.geomspace(1, 0.25, 24)]
-    for scale in (*candidates, np.array([_grid(row) for row in values]) * (1 << time_steps)):
-        scale = np.where(scale > 0, scale, exact)
+    grid = np.array([_grid(row) for row in values])
+    units = np.maximum(1, np.floor(((1 << time_steps) - 1) * grid / peak + 1e-6))
+    candidates.append(np.where(grid > 0, grid / units * (1 << time_steps), exact))
+    for scale in candidates:
         integers, _ = encode(values[None, :, None, :], scale, time_steps)
         found = np.square(integers[0, :, 0] * scale[:, None] / (1 << time_steps) - values).mean(axis=1)
         better = found < error
