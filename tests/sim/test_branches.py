@@ -10,7 +10,9 @@ from trispike_sim.simulate import simulate
 
 pytestmark = pytest.mark.slow
 
-ROOMY = build(preset("small").model_dump() | {"name": "roomy", "weight_rows": 4096, "spike_words": 16384})
+ROOMY = build(
+    preset("small").model_dump() | {"name": "roomy", "weight_rows": 4096, "spike_words": 16384, "program_words": 1024}
+)
 
 
 @pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable", "shuffled", "dense", "averages"])
