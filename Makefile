@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-long lint format verilog clean distclean
+.PHONY: help setup sim test test-long bench lint format verilog clean distclean
 
 help:  ## this list
 	@echo "usage: make TARGET [PYTHON=python3] [VENV=.venv] [PRESET=small]"
@@ -30,6 +30,11 @@ test: $(VENV)/.dev  ## all tests but the long ones
 
 test-long: $(VENV)/.dev  ## the long tests
 	$(BIN)/python -m pytest -n $(JOBS) -m long
+
+# What bench is given on top, for example BENCH="--lenet lenet5.onnx --lenet-data mnist_test.npz --seeds 1".
+BENCH  ?=
+bench: $(VENV)/.bench  ## sizes, clocks and cycles of presets and networks: bench/results/bench.json and the table of the README
+	$(BIN)/python -m bench --readme README.md $(BENCH)
 
 lint: $(VENV)/.dev  ## linter, formatter, type checker
 	$(BIN)/ruff check .
@@ -59,3 +64,7 @@ $(VENV)/.sim: pyproject.toml tools/bootstrap.py
 $(VENV)/.dev: pyproject.toml tools/bootstrap.py
 	$(PYTHON) tools/bootstrap.py --venv $(VENV) --extras torch,onnx,sim,dev --also "$(TORCH)"
 	touch $@ $(VENV)/.sim
+
+$(VENV)/.bench: pyproject.toml tools/bootstrap.py
+	$(PYTHON) tools/bootstrap.py --venv $(VENV) --extras torch,onnx,sim,dev,fpga --also "$(TORCH)"
+	touch $@ $(VENV)/.sim $(VENV)/.dev

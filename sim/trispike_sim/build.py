@@ -1,9 +1,6 @@
 """Compiled simulations, kept in a cache of the user so that the same design is compiled once."""
 
-import hashlib
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -11,7 +8,8 @@ from pathlib import Path
 import cocotb
 from cocotb_tools.runner import get_runner
 
-from trispike.errors import OutputError, ToolError
+from trispike.cache import NewEntry, cache_directory, forget_oldest, key_of
+from trispike.errors import ToolError
 from trispike_hw import __file__ as hardware
 from trispike_hw.architecture import Architecture
 
@@ -34,19 +32,13 @@ _ARGUMENTS = {"icarus": ["-g2005"], "verilator": ["--timing", "--no-public-flat-
 _KEPT = 24
 
 
-def cache_directory() -> Path:
-    """Where generated Verilog and compiled simulations are kept: `trispike` in XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "trispike"
-
-
 def accelerator_verilog(arch: Architecture) -> str:
     """Verilog of the accelerator with its trace port, module `accelerator`; kept until the hardware's sources change.
 
     Raises:
         OutputError: if the cache cannot be written.
     """
-    path = cache_directory() / "verilog" / f"{_key(arch.digest, _hardware_sources())}.v"
+    path = cache_directory() / "verilog" / f"{key_of(arch.digest, hardware_digest())}.v"
     if path.exists():
         return path.read_text(encoding="utf-8")
     # Amaranth and the generators are slow to import, and a cached design does not need them.
@@ -55,7 +47,7 @@ def accelerator_verilog(arch: Architecture) -> str:
     from trispike_hw.accelerator import Accelerator
 
     design = Accelerator(arch, trace=True)
-    with _new_entry(path) as scratch:
+    with NewEntry(path) as scratch:
         text = verilog.convert(design, name="accelerator", emit_src=False, strip_internal_attrs=True)
         (scratch / path.name).write_text(text, encoding="utf-8")
         (scratch / path.name).replace(path)
@@ -79,7 +71,7 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
         "WEIGHT_BITS": arch.weight_bits,
     }
     harness = HARNESS.read_text(encoding="utf-8")
-    key = _key(
+    key = key_of(
         verilog,
         harness,
         repr(parameters),
@@ -94,7 +86,7 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
     if (target / product).exists():
         os.utime(target)
         return target
-    with _new_entry(target) as scratch:
+    with NewEntry(target) as scratch:
         source = scratch / "accelerator.v"
         source.write_text(verilog, encoding="utf-8")
         log = scratch / "compile.log"
@@ -123,45 +115,14 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
         (scratch / "build" / product).replace(finished / product)
         with suppress(OSError):  # somebody else was faster with the same design
             finished.replace(target)
-    _forget_oldest(target.parent)
+    forget_oldest(target.parent, _KEPT)
     return target
 
 
-class _new_entry(tempfile.TemporaryDirectory):
-    """A scratch directory beside a cache entry, on its file system, so that the entry appears at once and whole."""
-
-    def __init__(self, entry: Path) -> None:
-        try:
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            super().__init__(prefix=".new-", dir=entry.parent)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write the cache {entry.parent}: {error.strerror}; "
-                "set XDG_CACHE_HOME to a directory that is writable"
-            ) from error
-
-    def __enter__(self) -> Path:
-        return Path(super().__enter__())
-
-
-def _forget_oldest(directory: Path) -> None:
-    entries = sorted((entry for entry in directory.iterdir() if not entry.name.startswith(".")),
-                     key=lambda entry: entry.stat().st_mtime)  # fmt: skip
-    for entry in entries[:-_KEPT]:
-        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
-
-
 @cache
-def _hardware_sources() -> str:
-    """Hash of everything that the Verilog of an architecture depends on, but the architecture."""
+def hardware_digest() -> str:
+    """Hash of everything that the Verilog of an architecture depends on, but the architecture: names the RTL."""
     from importlib.metadata import version
 
     sources = sorted(Path(hardware).parent.glob("**/*.py"))
-    return _key(version("amaranth"), *(source.read_text(encoding="utf-8") for source in sources))
-
-
-def _key(*parts: str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part.encode()).digest())
-    return digest.hexdigest()[:24]
+    return key_of(version("amaranth"), *(source.read_text(encoding="utf-8") for source in sources))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from ..errors import TrispikeError
-from . import compile, doctor, evaluate, inspect, operators, run, simulate, verilog
+from . import compile, doctor, estimate, evaluate, inspect, operators, run, simulate, synth, verilog
 from .console import State, say
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compile, run, evaluate, simulate, verilog, inspect, operators, doctor):
+for verb in (compile, run, evaluate, estimate, simulate, synth, verilog, inspect, operators, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
 
 

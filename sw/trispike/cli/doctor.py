@@ -17,7 +17,7 @@ _PURPOSES = {
     "torch": "PyTorch modules and .pt2 files",
     "onnx": "ONNX files",
     "sim": "simulation of the RTL",
-    "fpga": "bitstreams",
+    "fpga": "synthesis, place and route",
     "dev": "tests and checks",
 }
 

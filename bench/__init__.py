@@ -1,0 +1,1 @@
+"""The benchmark behind `make bench`; no part of the package."""

@@ -1,0 +1,102 @@
+"""`make bench`: measures the presets and the networks on them, writes the results and the table of the README."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from trispike.errors import TrispikeError
+from trispike.files import atomic_output
+from trispike_sim.build import hardware_digest
+
+from . import dense, measure, rivals, table
+from .cases import RUNS, Data, Skipped, sources
+
+ROOT = Path(__file__).parents[1]
+
+
+def bench(
+    results: Annotated[Path, typer.Option(help="File of the results.")] = ROOT / "bench/results/bench.json",
+    readme: Annotated[Path | None, typer.Option(help="File that gets the table between its markers.")] = None,
+    presets: Annotated[str, typer.Option(help="Presets to measure.", metavar="P,P")] = "nano,small,base,large",
+    networks: Annotated[str, typer.Option(help="Networks to measure.", metavar="N,N")] = ",".join(
+        dict.fromkeys(run.network for run in RUNS)
+    ),
+    seeds: Annotated[int, typer.Option(help="Runs of place and route per preset.", min=1)] = 5,
+    images: Annotated[int, typer.Option(help="Images per network.", min=1)] = 3,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Estimate the cycles instead of simulating.")] = False,
+    xilinx: Annotated[bool, typer.Option(help="Synthesise for Xilinx 7, too.")] = True,
+    rival: Annotated[bool, typer.Option(help="Synthesise the dense array, too.")] = True,
+    shared: Annotated[Path, typer.Option(help="Directory of networks and data.")] = ROOT.parent / "shared" / "data",
+    lenet: Annotated[Path | None, typer.Option(help="LeNet-5, .onnx, from tools/train_mnist.py.")] = None,
+    lenet_data: Annotated[Path | None, typer.Option(help="Its images, .npz.")] = None,
+) -> None:
+    """Measure, write results and table. What is missing is skipped, with the reason in the results."""
+    names = presets.split(",")
+    runs = [run for run in RUNS if run.network in networks.split(",") and run.preset in names]
+    devices = [(name, measure.DEVICES[name]) for name in names]
+    compared_presets = {run.preset for run in runs if run.network == "LeNet-5"}
+    devices += [(name, "xc7") for name in names if xilinx and name in compared_presets]
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(devices) + len(runs) + rival)
+
+        def begin(what: str) -> None:
+            bar.update(task, description=what)
+
+        designs = []
+        for name, device in devices:
+            begin(f"{name} on {device}")
+            designs.append(measure.design(name, device, seeds))
+            bar.advance(task)
+        found: dict[str, Any] = {"rtl": hardware_digest(), "date": datetime.now(UTC).date().isoformat()}
+        rows = []
+        bring = sources(shared, lenet, lenet_data)
+        loaded: dict[str, Data] = {}
+        for run in runs:
+            begin(f"{run.network} on {run.preset}, T = {run.time_steps}")
+            rows.append(_measured(run, bring, loaded, images, not estimate))
+            bar.advance(task)
+        compared = None
+        if rival and "ResNet-8" in loaded and dense.PRESET in names:
+            begin("dense array")
+            compared = dense.figures(loaded["ResNet-8"])
+        bar.advance(task, rival)
+    rows = [measure.at_the_clock(row, designs) for row in rows]
+    found |= {
+        "designs": designs,
+        "networks": rows,
+        "e3ne": rivals.E3NE,
+        "against_e3ne": rivals.against_e3ne(rows, designs),
+        "dense": compared,
+        "against_dense": [] if compared is None else rivals.against_dense(rows, designs, compared),
+    }
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_output(results) as file:
+        file.write((json.dumps(found, indent=1) + "\n").encode())
+    text = table.markdown(found)
+    if readme is not None:
+        table.insert(readme, text)
+    typer.echo(text)
+
+
+def _measured(run, bring, loaded: dict[str, Data], images: int, simulated: bool) -> dict[str, Any]:
+    """A row of the networks' table, or why there is none."""
+    try:
+        if run.network not in loaded:
+            loaded[run.network] = bring[run.network]()
+        return measure.network(run, loaded[run.network], images, simulated)
+    except (Skipped, TrispikeError, ModuleNotFoundError) as reason:
+        return {
+            "network": run.network,
+            "preset": run.preset,
+            "time_steps": run.time_steps,
+            "skipped": str(reason),
+        }
+
+
+if __name__ == "__main__":
+    typer.run(bench)

@@ -1,0 +1,1 @@
+"""A dense int8 systolic array without DSPs: what trispike is measured against, and nothing else."""

@@ -1,0 +1,66 @@
+"""Sizes and clocks of the presets, cycles of the networks: the figures of the benchmark."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trispike import api
+from trispike.errors import PlacementError
+from trispike.estimate import estimate
+from trispike.simulation import simulate
+from trispike.synthesis.synth import synthesise
+from trispike.synthesis.targets import TARGETS
+from trispike_hw.architecture import preset
+
+from .cases import Data, Run
+
+DEVICES = {"nano": "ice40up5k", "small": "ecp5-25k", "base": "ecp5-45k", "large": "ecp5-85k"}
+"""Where the clock of a preset is measured."""
+
+KEPT = ("lut", "ff", "bram", "dsp", "fmax_mhz", "fmax_best_mhz", "lut_packed", "lut_per_pe", "fits", "blocks", "cells",
+        "tools")  # fmt: skip
+
+
+def design(name: str, device: str, seeds: int) -> dict[str, Any]:
+    """A preset on a device."""
+    report = synthesise(preset(name), TARGETS[device], range(1, seeds + 1))
+    figures = report.to_dict()
+    return {"preset": name, "device": device, "excess": report.excess, "seeds": seeds} | {
+        key: figures[key] for key in KEPT
+    }
+
+
+def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any]:
+    """A network on a preset: cycles from input in to answer out and additions, means of the first `images` images."""
+    row: dict[str, Any] = {"network": run.network, "preset": run.preset, "time_steps": run.time_steps}
+    try:
+        program = api.compile(data.model, run.preset, calibration=data.calibration, time_steps=run.time_steps)
+    except PlacementError as error:
+        return row | {"skipped": str(error)}
+    x = data.images[:images]
+    if simulated:
+        report = simulate(program, x, engine="verilator", stalls=False)
+        cycles = np.mean([image.cycles + image.input_cycles for image in report.images])
+        additions = np.mean([image.additions for image in report.images])
+        row["bit_exact"] = report.bit_exact
+    else:
+        found = estimate(program, x)
+        cycles, additions = found.cycles + found.input_cycles, found.additions
+    return row | {
+        "source": "simulated" if simulated else "estimated",
+        "images": len(x),
+        "cycles": round(float(cycles)),
+        "additions": round(float(additions)),
+        "useful_share": round(float(additions / (program.arch.pes * cycles)), 4),
+    }
+
+
+def at_the_clock(row: dict[str, Any], designs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`row` with images a second at the median clock of its preset, and the same per thousand look-up tables."""
+    clocks = (made for made in designs if made["preset"] == row["preset"] and made["fmax_mhz"] is not None)
+    made = next(clocks, None)
+    if made is None or "cycles" not in row:
+        return row
+    rate = made["fmax_mhz"] * 1e6 / row["cycles"]
+    return row | {"images_per_second": round(rate), "images_per_second_per_klut": round(rate / made["lut"] * 1000, 1)}

@@ -1,0 +1,137 @@
+"""When a lane reads its words, walks their events and has the sums of a step ready."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from .timings import LaneTimings
+from .work import ItemWork
+
+
+class Lane:
+    """One lane in one layer, word by word: fetch, queue and walk (fetch.py, walker.py).
+
+    The lane runs ahead as far as it can: until the sums of a step wait for the row to take those of the step before.
+    Then `ready` is None or the cycle of the request, and `taken` says when the row took them.
+    """
+
+    def __init__(self, number: int, banks: int, timings: LaneTimings, pauses: Sequence[tuple[int, int]] = ()) -> None:
+        """In the cycles of `pauses`, first one and the one behind the last, no event goes out: a weight is written."""
+        self._number, self._mask, self._timings = number, banks - 1, timings
+        self._pauses = deque(pauses)
+        self._arrived: deque[tuple[int, ItemWork]] = deque()  # items behind the one that is being read
+        self._item: ItemWork | None = None
+        self._word = 0
+        self._issue = 0  # the next read may go out
+        self._queued = 0
+        self._pops: list[int] = []  # when the queued words left the queue
+        self._queue: deque[tuple[int, int, bool]] = deque()  # words: when they are there, events, last of their step
+        self._free = 0  # the walk takes its next word
+        self._ending: int | None = None  # last event of a step, which waits for the sums before it to be taken
+        self._taken: int | None = 0  # when the last sums were taken
+        self.items = 0  # items that have come
+        self.read_ends: list[int] = []  # per item that has been read, when its last slot was taken up
+        self.ready: int | None = None  # the sums of the next step request their turn
+        self.idle_from = 0  # the walk has nothing left
+
+    def give(self, arrival: int, item: ItemWork) -> None:
+        """An item whose last slot arrives in cycle `arrival`."""
+        self._arrived.append((arrival, item))
+        self.items += 1
+        self._advance()
+
+    def take(self, cycle: int) -> None:
+        """The row takes the sums that stood ready."""
+        self.ready = None
+        self._taken = cycle
+        if self._ending is not None:
+            self._end(max(self._ending, cycle))
+        self._advance()
+
+    def _end(self, cycle: int) -> None:
+        """The last event of a step goes out; its sums claim their place."""
+        self._ending, self._taken = None, None
+        self._free = self.idle_from = cycle
+        self.ready = cycle + self._timings.hand_over
+
+    def _advance(self) -> None:
+        while self._fetch() or self._walk():
+            pass
+
+    def _fetch(self) -> bool:
+        """Read as far as the queue has room; whether there was any."""
+        depth, latency, mask, number = self._timings.queue, self._timings.read, self._mask, self._number
+        pops, queue = self._pops, self._queue
+        before = self._issue
+        while True:
+            item = self._item
+            if item is None:
+                if not self._arrived:
+                    break
+                arrival, item = self._arrived.popleft()
+                self._item, self._word = item, 0
+                self._issue = max(self._issue, arrival + self._timings.load)
+                if item.last_slot == 0:
+                    self.read_ends.append(self._issue - 1)
+            word, issue, queued = self._word, self._issue, self._queued
+            banks, events, words, last_slot = item.banks, item.events, item.words, item.last_slot
+            step_end = word - word % words + words - 1
+            total = len(banks)
+            while word < total:
+                if queued >= depth:
+                    if queued - depth >= len(pops):
+                        break
+                    room = pops[queued - depth] + 1
+                    if room > issue:
+                        issue = room
+                bank = banks[word]
+                if bank >= 0:
+                    issue += (bank - number - issue) & mask
+                count = events[word]
+                if word == step_end:
+                    queue.append((issue + latency, count, True))
+                    queued += 1
+                    step_end += words
+                elif count:
+                    queue.append((issue + latency, count, False))
+                    queued += 1
+                word += 1
+                issue += 1
+                if word == last_slot:
+                    self.read_ends.append(issue - 1)
+            self._word, self._issue, self._queued = word, issue, queued
+            if word < total:
+                break
+            self._item = None
+        return self._issue != before
+
+    def _walk(self) -> bool:
+        """Walk as far as the words and the sums before allow; whether there was any."""
+        queue, pops = self._queue, self._pops
+        free = self._free
+        walked = False
+        while queue and self._ending is None:
+            there, events, last = queue.popleft()
+            walked = True
+            pop = there if there > free else free
+            pops.append(pop)
+            free = self._unpaused(pop, events or 1) if self._pauses else pop + (events or 1)
+            if last:
+                if self._taken is None:
+                    self._ending = free
+                else:
+                    self._end(max(free, self._taken))
+                    free = self._free
+        self._free = free
+        return walked
+
+    def _unpaused(self, start: int, events: int) -> int:
+        """The cycle of the last of `events` events, the first of which may go out the cycle after `start`."""
+        pauses = self._pauses
+        while pauses and pauses[0][1] <= start + 1:
+            pauses.popleft()
+        end = start + events
+        for begin, over in pauses:
+            if begin > end:
+                break
+            end += over - max(begin, start + 1)
+        return end

@@ -1,0 +1,148 @@
+"""A layer from its dispatcher's start to its last word, item by item: which lane gets what, and when."""
+
+import heapq
+from collections.abc import Sequence
+
+from trispike_hw.architecture import Architecture
+from trispike_hw.layout import Mode
+
+from ..emulator.words import LayerWords
+from .lane import Lane
+from .row import Outlets, Row, RowLayer
+from .timings import Timings
+from .work import LayerWork
+
+SLOTS = 16
+"""Slots that a lane holds at least (fetch.py, `slot_depth`)."""
+
+
+class LayerRun:
+    """Lanes, rows and dispatcher of one layer, event by event in order of their cycles."""
+
+    def __init__(
+        self,
+        layer: LayerWords,
+        work: LayerWork,
+        arch: Architecture,
+        timings: Timings,
+        pauses: Sequence[Sequence[tuple[int, int]]],
+        next_lane: int = 0,
+    ) -> None:
+        """`pauses` are those of the even lane of every lane pair; `next_lane` is where the first search for a hungry
+        lane begins."""
+        fields = layer.fields
+        self._arch, self._timings, self._work = arch, timings, work
+        self._tile_mode, self._last_lanes = bool(fields["tile_mode"]), fields["last_lanes"]
+        self._passes, self._window = fields["passes"], fields["window_x"] * fields["window_y"]
+        self._segments = fields["segments"]
+        self._slots = max(SLOTS, 2 * arch.max_segments)
+        self._lanes = [
+            Lane(lane % arch.cluster_lanes, arch.banks, timings.lane, () if lane % 2 else pauses[lane // 2])
+            for lane in range(arch.lanes)
+        ]
+        about = RowLayer(fields["time_steps"], fields["silent"], fields["mode"] is Mode.LOGITS, self._window)
+        outlets = Outlets()
+        self._rows = [Row(arch, about, timings.row, outlets) for _ in range(arch.clusters)]
+        self._events: list[tuple[int, int]] = []  # cycle, and number of the row, or -1 for the dispatcher
+        self._item = 0
+        self._dispatch_from = 0  # the dispatcher looks for a lane
+        self._chosen = 0
+        self.next_lane = next_lane  # where the next search for a hungry lane begins
+
+    def run(self, start: int) -> int:
+        """The cycle from which on all is quiet, if the dispatcher begins in cycle `start`."""
+        self._dispatch_from = start
+        self._wake(start, -1)
+        while self._events:
+            cycle, who = heapq.heappop(self._events)
+            if who < 0:
+                self._dispatch(cycle)
+            else:
+                self._turn(self._rows[who], who, cycle)
+        lanes = max(lane.idle_from for lane in self._lanes)
+        return max(self._dispatch_from, lanes, *(row.idle_from for row in self._rows))
+
+    def _wake(self, cycle: int, who: int) -> None:
+        heapq.heappush(self._events, (cycle, who))
+
+    def _turn(self, row: Row, number: int, cycle: int) -> None:
+        choice = row.next_choice()
+        if choice is None or choice > cycle:  # it was for a request that has been served meanwhile
+            return
+        served, taken = row.serve(cycle)
+        if row.items_done[served] and self._item < len(self._work):
+            self._wake(max(cycle, self._dispatch_from), -1)
+        if taken is not None:
+            self._let(served + number * self._arch.cluster_lanes, lambda lane: lane.take(taken))
+        again = row.next_choice()
+        if again is not None:
+            self._wake(max(again, cycle), number)
+
+    def _let(self, number: int, act) -> None:
+        """Let a lane act; tell its row and the dispatcher what comes of it."""
+        lane = self._lanes[number]
+        cluster, own = divmod(number, self._arch.cluster_lanes)
+        read_before, ready_before = len(lane.read_ends), lane.ready
+        act(lane)
+        if lane.ready is not None and lane.ready != ready_before:
+            row = self._rows[cluster]
+            row.request(own, lane.ready)
+            choice = row.next_choice()
+            if choice is not None:
+                self._wake(choice, cluster)
+        if self._item < len(self._work):
+            for end in lane.read_ends[read_before:]:
+                self._wake(max(end + 1, self._dispatch_from), -1)
+
+    def _dispatch(self, cycle: int) -> None:
+        """Hand over the next item, if its time has come and its lanes have room; else their progress wakes it."""
+        if self._item >= len(self._work) or cycle < self._dispatch_from:
+            return
+        lanes = self._lanes_of_item(cycle)
+        if not lanes or not all(self._has_room(lane, cycle) for lane in lanes):
+            return
+        number = self._item
+        arrival, period = self._timings.dispatcher.item(
+            self._segments, int(self._work.dropped_rows[number]), number == 0
+        )
+        item = self._work.item(number)
+        self._item += 1
+        self._dispatch_from = cycle + period
+        for lane in lanes:
+            self._let(lane, lambda lane: lane.give(cycle + arrival, item))
+        self._wake(self._dispatch_from, -1)
+
+    def _lanes_of_item(self, cycle: int) -> Sequence[int]:
+        """Lanes that get the next item; none if it has to wait for a hungry one."""
+        if self._tile_mode:
+            last = self._work.indices(self._item)[4] == self._passes - 1
+            return range(self._last_lanes if last else self._arch.lanes)
+        if self._item % self._window == 0:
+            lanes = self._arch.lanes
+            round_robin = ((self.next_lane + offset) % lanes for offset in range(lanes))
+            hungry = next((lane for lane in round_robin if self._unread(lane, cycle) <= 1), None)
+            if hungry is None:
+                return ()
+            self._chosen, self.next_lane = hungry, hungry + 1
+        return (self._chosen,)
+
+    def _unread(self, number: int, cycle: int) -> int:
+        """Items that the lane has not taken up whole before `cycle`."""
+        lane = self._lanes[number]
+        return lane.items - _before(lane.read_ends, cycle)
+
+    def _has_room(self, number: int, cycle: int) -> bool:
+        """Whether lane and row can keep one item more."""
+        if (self._unread(number, cycle) + 1) * self._segments > self._slots:
+            return False
+        cluster, own = divmod(number, self._arch.cluster_lanes)
+        done = _before(self._rows[cluster].items_done[own], cycle)
+        return self._lanes[number].items - done < self._timings.row.contexts
+
+
+def _before(cycles: Sequence[int], cycle: int) -> int:
+    """How many of ascending `cycles` lie before `cycle`."""
+    number = len(cycles)
+    while number and cycles[number - 1] >= cycle:
+        number -= 1
+    return number

@@ -1,0 +1,144 @@
+"""When a TSA row serves its lanes, and when its words reach the spike memory."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from trispike_hw.architecture import Architecture
+
+from .timings import RowTimings
+
+
+@dataclass(frozen=True)
+class RowLayer:
+    """What a row must know of a layer: T, the silent steps, whether it is the answer's, items of a pooling window."""
+
+    time_steps: int
+    silent: int
+    answers: bool
+    window: int
+
+    @property
+    def steps(self) -> int:
+        """Turns of an item."""
+        return self.time_steps + (0 if self.answers else self.silent)
+
+
+@dataclass
+class Port:
+    """A way that one thing after the other takes: free from cycle `free` on."""
+
+    free: int = 0
+
+    def pass_at(self, cycle: int, length: int = 1) -> int:
+        """The cycle from `cycle` on in which something that keeps the way busy for `length` cycles goes."""
+        start = max(cycle, self.free)
+        self.free = start + length
+        return start
+
+
+@dataclass
+class Outlets:
+    """What all rows share: the word writer and the answer store."""
+
+    writer: Port = field(default_factory=Port)
+    answer: Port = field(default_factory=Port)
+
+
+class Row:
+    """One TSA row in one layer, turn by turn (tsa_scheduler.py): which lane next, when its sums are taken.
+
+    Turns pass three stages: chosen, ordered, and `tsa_passes` passes through the neurons.
+    """
+
+    def __init__(self, arch: Architecture, layer: RowLayer, timings: RowTimings, outlets: Outlets) -> None:
+        self._arch, self._layer, self._timings, self._outlets = arch, layer, timings, outlets
+        lanes = arch.cluster_lanes
+        self._sums: list[int | None] = [None] * lanes  # from when on the lane's next sums wait
+        self._requests: list[int | None] = [None] * lanes  # from when on the lane asks for its next turn
+        self._step = [0] * lanes
+        self._free_again = [0] * lanes  # the lane may ask again
+        self._in_window = [0] * lanes
+        self._next = 0  # first lane of the round
+        self._ordered = 0  # when the last turn was ordered
+        self._passes_end = 0  # when its passes are over
+        self._pool = Port()
+        self._leaving: deque[int] = deque(maxlen=timings.room)  # when the last words leave their queue
+        self.items_done: list[list[int]] = [[] for _ in range(lanes)]  # per lane, when its items had their last turn
+        self._written = 0
+
+    @property
+    def idle_from(self) -> int:
+        """All turns are over and their words written."""
+        return max(self._passes_end, self._written)
+
+    def request(self, lane: int, ready: int) -> None:
+        """The lane's next sums wait for a turn from cycle `ready` on."""
+        self._sums[lane] = ready
+        if not self._trails(lane):
+            self._requests[lane] = max(ready, self._free_again[lane])
+
+    def _trails(self, lane: int) -> bool:
+        """Whether only silent steps are left of the lane's item."""
+        return self._step[lane] >= self._layer.time_steps
+
+    def next_choice(self) -> int | None:
+        """The cycle in which the next lane can be chosen, as far as its request is known."""
+        asked = [request for request in self._requests if request is not None]
+        if not asked:
+            return None
+        held = self._leaving[0] + 1 if len(self._leaving) == self._timings.room else 0
+        return max(min(asked), self._ordered - 1, held)
+
+    def serve(self, cycle: int) -> tuple[int, int | None]:
+        """Choose a lane in `cycle`, one that `next_choice` gave: its number, and when its sums are taken (None in a
+        turn that takes none)."""
+        lanes = len(self._requests)
+        lane = next(
+            lane
+            for lane in ((self._next + offset) % lanes for offset in range(lanes))
+            if (request := self._requests[lane]) is not None and request <= cycle
+        )
+        self._next = lane + 1
+        passes, timings, layer = self._arch.tsa_passes, self._timings, self._layer
+        self._ordered = max(cycle + timings.choose - 1, self._passes_end - passes)
+        start = max(self._ordered + 1, self._passes_end)
+        step = self._step[lane]
+        ended = step == layer.steps - 1
+        self._passes_end = self._answer(start) if ended and layer.answers else start + passes
+        last_pass = self._passes_end - 1
+        self._free_again[lane] = last_pass + timings.again + (passes == 1)
+        self._step[lane] = 0 if ended else step + 1
+        if step >= layer.silent and not layer.answers:
+            self._word(lane, last_pass + timings.word, ended)
+        if ended:
+            self.items_done[lane].append(start)
+        integrates = step < layer.time_steps
+        if integrates:
+            self._sums[lane] = None
+        waits_from = 0 if self._trails(lane) else self._sums[lane]
+        self._requests[lane] = None if waits_from is None else max(waits_from, self._free_again[lane])
+        return lane, last_pass if integrates else None
+
+    def _answer(self, start: int) -> int:
+        """Final passes that begin at `start`, each waiting for the answer store to take the one before; their end."""
+        length = self._arch.tsa_width + self._timings.part_added
+        for _ in range(self._arch.tsa_passes):
+            begun = self._outlets.answer.pass_at(start + self._timings.part, length)
+            start = begun + self._arch.tsa_width + 1
+        return start
+
+    def _word(self, lane: int, there: int, ended: bool) -> None:
+        """A word in the queue behind the neurons goes through pooling to the spike memory."""
+        window = self._layer.window
+        last_item = self._in_window[lane] == window - 1
+        passed = self._pool.pass_at(there)
+        self._leaving.append(passed)
+        written = passed
+        if window == 1:
+            written = self._outlets.writer.pass_at(passed)
+        elif ended and last_item:
+            for _ in range(self._layer.time_steps):
+                written = self._outlets.writer.pass_at(self._pool.pass_at(passed + 1))
+        if ended:
+            self._in_window[lane] = (self._in_window[lane] + 1) % window
+        self._written = max(self._written, written + self._timings.write)

@@ -1,0 +1,83 @@
+"""What every block of the machine takes, in cycles: the one place that knows.
+
+All constants follow from the state machines and pipelines of `trispike_hw`; `tests/sim/test_estimate.py` compares what
+they add up to with the cycles that the RTL counts. When a block's timing changes, its constants change here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SequencerTimings:
+    """From one layer to the next (sequencer.py) and to the answer (answer.py)."""
+
+    settle: int = 3  # cycles that the machine must have been quiet before a layer counts as ended
+    header: int = 6  # from the end of a layer, or RUN, to the dispatcher's start
+    answer: int = 4  # from the end of the last layer to the first word of the answer
+    run_command: int = 2  # cycles from the last spike word to RUN
+
+
+@dataclass(frozen=True)
+class DispatcherTimings:
+    """One item after the other (dispatcher.py, window.py)."""
+
+    choose: int = 2  # from looking for a lane to the first segment
+    segment: int = 11  # a segment, no kernel row clipped
+    cached_segment: int = 8  # the only segment of a layer, from the second item on
+    dropped_row: int = 1  # a kernel row that is clipped
+    follow: int = 3  # from the last slot to looking for the next lane
+
+    def item(self, segments: int, dropped_rows: int, first: bool) -> tuple[int, int]:
+        """Cycles from looking for a lane until its last slot has arrived, and until the next item's turn."""
+        walk = self.cached_segment if segments == 1 and not first else self.segment * segments
+        arrival = self.choose + walk + self.dropped_row * dropped_rows
+        return arrival, arrival + self.follow
+
+
+@dataclass(frozen=True)
+class LaneTimings:
+    """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
+
+    queue: int = 16  # words that wait for the walk
+    read: int = 3  # from a read to the word at the queue's head
+    load: int = 2  # from the arrival of an item's last slot to its first read
+    hand_over: int = 4  # from the last event of a step to its sums at the TSA row
+
+
+@dataclass(frozen=True)
+class RowTimings:
+    """Scheduler, neurons, pooling and word writer (tsa_scheduler.py, tsa_row.py, max_pool.py, word_writer.py)."""
+
+    choose: int = 3  # from a lane's request to the first pass of its turn
+    again: int = 1  # from a turn's last pass to the lane's next request (one more if a turn is a single pass)
+    contexts: int = 9  # items of a lane that can wait in the row
+    word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
+    room: int = 8  # words in that queue from which on no turn begins
+    write: int = 5  # from that queue to the spike memory
+    part: int = 4  # from a final pass to its part of the answer at the answer store
+    part_added: int = 2  # cycles of a part in the answer store, beside one for each value
+
+
+@dataclass(frozen=True)
+class LoaderTimings:
+    """Weights from outside (weight_loader.py)."""
+
+    decode: int = 2  # reading and decoding a word of the load list
+    request: int = 1  # until the request is taken
+    wait: int = 1  # behind the end of a layer
+    memory: int = 32  # until the external memory answers: what `trispike simulate` assumes
+
+
+@dataclass(frozen=True)
+class Timings:
+    """All blocks."""
+
+    sequencer: SequencerTimings = SequencerTimings()
+    dispatcher: DispatcherTimings = DispatcherTimings()
+    lane: LaneTimings = LaneTimings()
+    row: RowTimings = RowTimings()
+    loader: LoaderTimings = LoaderTimings()
+
+
+TIMINGS = Timings()
+"""The machine as its RTL stands."""

