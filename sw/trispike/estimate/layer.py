@@ -92,7 +92,7 @@ class LayerRun:
                 self._wake(choice, cluster)
         if self._item < len(self._work):
             for end in lane.read_ends[read_before:]:
-                self._wake(max(end + 1, self._dispatch_from), -1)
+                self._wake(max(end + 1 + self._timings.dispatcher.pick, self._dispatch_from), -1)
 
     def _dispatch(self, cycle: int) -> None:
         """Hand over the next item, if its time has come and its lanes have room; else their progress wakes it."""
