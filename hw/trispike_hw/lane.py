@@ -20,9 +20,9 @@ class Lane(wiring.Component):
     `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the two vectors before it still wait. Back-pressure: sums
-    stand until taken; the walk stops when a third vector would be ready. `additions` counts this cycle's additions into real
-    output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one. Reset:
-    no item.
+    stand until taken; the walk stops when a third vector would be ready. `additions` counts this cycle's additions into
+    real output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one.
+    Reset: no item.
     """
 
     def __init__(self, arch: Architecture):

@@ -181,11 +181,11 @@ def neuron_constants(arch: Architecture) -> data.StructLayout:
 
 
 def constant_word(arch: Architecture) -> data.ArrayLayout:
-    """One word of the constant memory: neurons q * tsa_width .. (q + 1) * tsa_width - 1 of a tile.
+    """One word of the constant memory: neurons k * constant_width .. (k + 1) * constant_width - 1 of a tile.
 
-    It stands at tile * passes + q.
+    It stands at tile * constant_passes + k.
     """
-    return data.ArrayLayout(neuron_constants(arch), arch.tsa_width)
+    return data.ArrayLayout(neuron_constants(arch), arch.constant_width)
 
 
 def weight_row(arch: Architecture) -> data.ArrayLayout:
