@@ -108,7 +108,11 @@ class LayerRun:
         item = self._work.item(number)
         self._item += 1
         self._dispatch_from = cycle + period
+        this_pass = self._work.indices(number)[4]
         for lane in lanes:
+            cluster, own = divmod(lane, self._arch.cluster_lanes)
+            tile = this_pass * self._arch.lanes + lane if self._tile_mode else this_pass
+            self._rows[cluster].tiles[own].append(tile)
             self._let(lane, lambda lane: lane.give(cycle + arrival, item))
         self._wake(self._dispatch_from, -1)
 

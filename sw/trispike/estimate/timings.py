@@ -43,7 +43,8 @@ class LaneTimings:
     queue: int = 16  # words that wait for the walk
     read: int = 3  # from a read to the word at the queue's head
     load: int = 2  # from the arrival of an item's last slot to its first read
-    hand_over: int = 4  # from the last event of a step to its sums at the TSA row
+    hand_over: int = 5  # from the last event of a step to its sums at the TSA row
+    vectors: int = 2  # sums of steps that can wait for the row
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class RowTimings:
 
     choose: int = 3  # from a lane's request to the first pass of its turn
     again: int = 1  # from a turn's last pass to the lane's next request (one more if a turn is a single pass)
+    constants: int = 1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
     room: int = 8  # words in that queue from which on no turn begins
