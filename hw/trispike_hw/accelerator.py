@@ -176,6 +176,7 @@ class Accelerator(wiring.Component):
             write.en.eq(host.program.enable),
             write.addr.eq(shared),
             write.data.eq(host.program.data),
+            read.en.eq(sequencer.reads_program | dispatcher.program_enable),
             read.addr.eq(Mux(sequencer.reads_program, sequencer.program_address, dispatcher.program_address)),
             sequencer.program_data.eq(read.data),
             dispatcher.program_data.eq(read.data),

@@ -109,9 +109,20 @@ class Architecture(BaseModel):
         return (self.weight_rows - 1).bit_length()
 
     @property
+    def constant_width(self) -> int:
+        """Neurons whose constants stand in one word of the constant memory: those of one update, or a quarter of them
+        where the row updates a whole tile and keeps its constants in registers (`ConstantStore`)."""
+        return self.tsa_width if self.tsa_width < self.columns else self.columns // 4
+
+    @property
+    def constant_passes(self) -> int:
+        """Words of the constant memory that one tile takes."""
+        return self.columns // self.constant_width
+
+    @property
     def constant_words(self) -> int:
-        """Words of the constant memory; one word holds the constants of `tsa_width` neurons."""
-        return self.constant_tiles * self.tsa_passes
+        """Words of the constant memory."""
+        return self.constant_tiles * self.constant_passes
 
     @cached_property
     def digest(self) -> str:
@@ -202,9 +213,9 @@ PRESETS: dict[str, Architecture] = {
     for fields in (
         {"name": "nano", "lanes": 2, "clusters": 1, "tsa_width": 4, "spike_words": 4096, "weight_rows": 512,
          "constant_tiles": 64, "program_words": 512},
-        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 4, "spike_words": 8192, "weight_rows": 2048,
+        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 8192, "weight_rows": 2048,
          "constant_tiles": 128, "program_words": 512},
-        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 8, "spike_words": 24576, "weight_rows": 1024,
+        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},
         {"name": "large", "lanes": 32, "clusters": 4, "tsa_width": 8, "spike_words": 8192, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},

@@ -23,8 +23,9 @@ def lane_word(arch: Architecture) -> data.StructLayout:
     return data.StructLayout(
         {
             "spikes": spike_word(arch),
-            "weight": arch.weight_address_bits,  # weight row of bit 0 (broadcast) or of the word (lanewise)
+            "weight": arch.weight_address_bits,  # weight row of bit 0 (broadcast), or the word's first one (lanewise)
             "lanewise": 1,
+            "repeats": 4,  # events of a lanewise word
             "partial": 1,  # the tile has only `last_columns` real output channels
             "end": 1,  # the last word of a step: hand z over after it
         }
@@ -172,6 +173,7 @@ class Fetch(wiring.Component):
                 "skip": 1,
                 "weight": arch.weight_address_bits,
                 "lanewise": 1,
+                "repeats": 4,
                 "partial": 1,
                 "end": 1,
             }
@@ -184,6 +186,7 @@ class Fetch(wiring.Component):
             stages[0].skip.eq(work.skip),
             stages[0].weight.eq(word_weight),
             stages[0].lanewise.eq(work.lanewise),
+            stages[0].repeats.eq(work.repeats),
             stages[0].partial.eq(work.partial),
             stages[0].end.eq(finish & end_step),
         ]
@@ -208,6 +211,7 @@ class Fetch(wiring.Component):
             entry.spikes.neg.eq(self.data.neg & mask),
             entry.weight.eq(arrived.weight),
             entry.lanewise.eq(arrived.lanewise),
+            entry.repeats.eq(arrived.repeats),
             entry.partial.eq(arrived.partial),
             entry.end.eq(arrived.end),
             queue.w_data.eq(entry),

@@ -1,6 +1,6 @@
 """A lane: one row of the array, from work items to vectors of synaptic sums."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,10 +19,10 @@ class Lane(wiring.Component):
     The weight row for an event is asked for at `weight_address` and arrives two cycles later; after a cycle with
     `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
-    cycle of its own unless its last word was empty (one) or the vector before it still waits. Back-pressure: z stands
-    until taken; the walk stops when a second one would be ready. `additions` counts this cycle's additions into real
-    output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one. Reset:
-    no item.
+    cycle of its own unless its last word was empty (one) or the two vectors before it still wait. Back-pressure: sums
+    stand until taken; the walk stops when a third vector would be ready. `additions` counts this cycle's additions into
+    real output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one.
+    Reset: no item.
     """
 
     def __init__(self, arch: Architecture):
@@ -69,6 +69,12 @@ class Lane(wiring.Component):
         waiting, ready = Signal(event(arch)), Signal(event(arch))
         m.d.sync += [waiting.eq(walker.event), ready.eq(waiting)]
 
+        # A second register behind z lets a step end while the vector before it waits for the TSA row.
+        finished, taken, moves = Signal(), Signal(), Signal()  # a vector stands in z; one is taken; z moves on
+        m.d.comb += [
+            taken.eq(self.o_sums.valid & self.o_sums.ready),
+            moves.eq(finished & (~self.o_sums.valid | taken)),
+        ]
         for column in range(arch.columns):
             m.submodules[f"pe{column}"] = pe = ProcessingElement(arch)
             m.d.comb += [
@@ -76,26 +82,27 @@ class Lane(wiring.Component):
                 pe.valid.eq(ready.valid[column]),
                 pe.sign.eq(ready.sign[column]),
                 pe.end.eq(ready.end),
-                self.o_sums.payload[column].eq(pe.z),
             ]
-
-        # z may be overwritten once it has been taken; an end under way claims it before it arrives.
-        claimed = Signal()
-        taken = self.o_sums.valid & self.o_sums.ready
-        m.d.comb += walker.blocked.eq(claimed & ~taken)
-        with m.If(walker.ending):
-            m.d.sync += claimed.eq(1)
-        with m.Elif(taken):
-            m.d.sync += claimed.eq(0)
+            with m.If(moves):
+                m.d.sync += self.o_sums.payload[column].eq(pe.z)
         with m.If(ready.end):
+            m.d.sync += finished.eq(1)
+        with m.Elif(moves):
+            m.d.sync += finished.eq(0)
+        with m.If(moves):
             m.d.sync += self.o_sums.valid.eq(1)
         with m.Elif(taken):
             m.d.sync += self.o_sums.valid.eq(0)
+
+        # An end under way claims a register before its vector arrives.
+        claimed = Signal(range(3))
+        m.d.comb += walker.blocked.eq((claimed == 2) & ~taken)
+        m.d.sync += claimed.eq(claimed + walker.ending - taken)
 
         lanewise_bits = sum(walker.event.valid[column] for column in range(arch.columns))
         m.d.sync += [
             self.fired.eq(walker.fired),
             self.additions.eq(Mux(walker.partial & walker.fired, self.last_columns, lanewise_bits)),
         ]
-        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~Cat(waiting.end, ready.end, claimed).any())
+        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())
         return m

@@ -91,7 +91,8 @@ class SegmentRow(data.Struct):
 
     row_bits: 18  # bits of one source row
     span: 12  # (kernel rows - 1) * dilation: source rows from the first kernel row to the last
-    reserved: 34
+    repeats: 4  # weight rows that each word of a lanewise segment meets, 1..15; above 1 a kernel row is one word long
+    reserved: 30
 
 
 class Position(data.Struct):
@@ -180,11 +181,11 @@ def neuron_constants(arch: Architecture) -> data.StructLayout:
 
 
 def constant_word(arch: Architecture) -> data.ArrayLayout:
-    """One word of the constant memory: neurons q * tsa_width .. (q + 1) * tsa_width - 1 of a tile.
+    """One word of the constant memory: neurons k * constant_width .. (k + 1) * constant_width - 1 of a tile.
 
-    It stands at tile * passes + q.
+    It stands at tile * constant_passes + k.
     """
-    return data.ArrayLayout(neuron_constants(arch), arch.tsa_width)
+    return data.ArrayLayout(neuron_constants(arch), arch.constant_width)
 
 
 def weight_row(arch: Architecture) -> data.ArrayLayout:
@@ -206,6 +207,7 @@ def slot(arch: Architecture) -> data.StructLayout:
             "weight": arch.weight_address_bits,  # weight row of bit 0 of the first word (modulo)
             "weight_pitch": arch.weight_address_bits,
             "lanewise": 1,
+            "repeats": 4,  # events of a lanewise word, each with the next weight row
             "skip": 1,  # nothing of the window lies inside the source
             "partial": 1,  # the item's tile is the layer's last one: `last_columns` of its columns are real
             "last": 1,  # last segment of the item

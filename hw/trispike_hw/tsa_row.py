@@ -7,9 +7,10 @@ from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .constant_store import ConstantStore
 from .layout import Mode, constant_word
 from .max_pool import MaxPool
-from .ports import BLOCK_RAM, WritePort
+from .ports import WritePort
 from .round_robin import selected
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
 from .tsa_neuron import TsaNeuron
@@ -42,7 +43,7 @@ class TsaRow(wiring.Component):
     config : In(layer_config(arch))
         Stands still while the row is not idle.
     constants : In(WritePort)
-        Constant memory: neurons q * tsa_width .. of tile k are at address k * tsa_passes + q.
+        Constant memory: neurons k * constant_width .. of tile n are at address n * constant_passes + k.
     o_words : Out(stream.Signature(output_word(arch)))
     o_logits : Out(stream.Signature(answer_part(arch)))
     idle : Out(1)
@@ -80,12 +81,10 @@ class TsaRow(wiring.Component):
             m.d.comb += port.ready.eq(issued & order.sums & scheduler.last_pass & (order.lane == lane))
 
         # Read: sums, constants and states of the order, all there in the next cycle.
+        m.submodules.store = store = ConstantStore(arch)
+        wiring.connect(m, wiring.flipped(self.constants), store.write)
         z = Signal(data.ArrayLayout(sums(arch).elem_shape, arch.tsa_width))
         m.d.sync += Value.cast(z).eq(self._selected_sums(order))
-        m.submodules.constants = constants = memory.Memory(
-            shape=constant_word(arch), depth=arch.constant_words, init=[], attrs=BLOCK_RAM
-        )
-        host, tile = constants.write_port(), constants.read_port()
         m.submodules.states = states = memory.Memory(
             shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
             depth=arch.cluster_lanes * arch.tsa_passes,
@@ -93,10 +92,9 @@ class TsaRow(wiring.Component):
         )
         before, after = states.read_port(), states.write_port()
         m.d.comb += [
-            host.en.eq(self.constants.enable),
-            host.addr.eq(self.constants.address),
-            host.data.eq(self.constants.data),
-            tile.addr.eq(Cat(order.q, order.context.constants)),
+            store.wanted.eq(scheduler.o.valid),
+            store.tile.eq(order.context.constants),
+            store.q.eq(order.q),
             before.addr.eq(Cat(order.q, order.lane)),
         ]
 
@@ -130,14 +128,14 @@ class TsaRow(wiring.Component):
                 neuron.two_sided.eq(self.config.mode != Mode.RELU),
                 neuron.unit_threshold.eq(passing),
                 neuron.state.eq(before.data[i]),
-                neuron.constants.eq(tile.data[i]),
+                neuron.constants.eq(store.constants[i]),
                 neuron.z.eq(z[i]),
                 after.data[i].eq(neuron.o),
                 self.o_logits.payload["values"][i].eq(neuron.o.potential),
             ]
 
         answer_pending = self._answer(m, order, issued, stages[-2])
-        m.d.comb += scheduler.o.ready.eq(~answer_pending)
+        m.d.comb += scheduler.o.ready.eq(~answer_pending & store.ready)
         words_idle = self._words(m, scheduler, issued, neurons, written)
         m.d.comb += self.idle.eq(
             scheduler.idle & ~Cat(stage.valid for stage in stages).any() & ~answer_pending & words_idle

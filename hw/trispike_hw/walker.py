@@ -24,9 +24,9 @@ def event(arch: Architecture) -> data.StructLayout:
 class Walker(wiring.Component):
     """Walks the set bits of spike words.
 
-    Function: a broadcast word becomes one event per spike, lowest channel first; a lanewise word one event in all; a
-    word without spikes (it carries an end mark) one event without valid columns. The event that ends a step waits
-    while `blocked` is high, every event while `pause` is.
+    Function: a broadcast word becomes one event per spike, lowest channel first; a lanewise word one event for each of
+    its `repeats` weight rows; a word without spikes (it carries an end mark) one event without valid columns. The
+    event that ends a step waits while `blocked` is high, every event while `pause` is.
     Latency: two cycles from a word to its first event. Throughput: one event per cycle, also across words.
     `fired` and `partial` describe the event for the counters. Reset: no word.
     """
@@ -56,9 +56,12 @@ class Walker(wiring.Component):
 
         index, rest, more, negative = self._lowest(m, pending, word.spikes.neg)
 
+        repeat = Signal(4)  # events of a lanewise word that have gone out
+        again = Signal()  # the word stands for another event with all its bits
         final, advance = Signal(), Signal()  # last event of the word; the event goes out in this cycle
         m.d.comb += [
-            final.eq(word.lanewise | ~more),
+            again.eq(word.lanewise & (repeat + 1 != word.repeats) & pending.any()),
+            final.eq(~again & (word.lanewise | ~more)),
             advance.eq(busy & ~self.pause & ~(final & word.end & self.blocked)),
             self.ending.eq(advance & final & word.end),
             self.i.ready.eq(~busy | (advance & final)),
@@ -66,14 +69,17 @@ class Walker(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += [
                 busy.eq(self.i.valid),
+                repeat.eq(0),
                 word.eq(self.i.payload),
                 pending.eq(self.i.payload.spikes.pos | self.i.payload.spikes.neg),
             ]
         with m.Elif(advance):
-            m.d.sync += pending.eq(rest)
+            m.d.sync += repeat.eq(repeat + 1)
+            with m.If(~word.lanewise):
+                m.d.sync += pending.eq(rest)
 
         # The row address needs an addition: a stage of its own keeps it off the walk's path.
-        offset = Signal(range(columns))
+        offset = Signal(4)  # bit or repeat: neither reaches 16
         base = Signal(self._arch.weight_address_bits)
         m.d.sync += [
             self.event.valid.eq(Mux(advance, Mux(word.lanewise, pending, pending.any().replicate(columns)), 0)),
@@ -81,7 +87,7 @@ class Walker(wiring.Component):
             self.event.end.eq(self.ending),
             self.fired.eq(advance & pending.any()),
             self.partial.eq(word.partial & ~word.lanewise),
-            offset.eq(Mux(word.lanewise, 0, index)),
+            offset.eq(Mux(word.lanewise, repeat, index)),
             base.eq(word.weight),
         ]
         m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]

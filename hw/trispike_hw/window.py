@@ -1,109 +1,124 @@
 """Clips a segment's window to its source tensor."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Mux, Shape, Signal, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .layout import Position, SegmentRow, SegmentSource, SegmentWindow, slot
+from .dispatch_layout import delivery, window_job
 
 
 class WindowClip(wiring.Component):
     """From a window's position to the slot that a lane walks.
 
     Function: drops the kernel rows above and below the source one per cycle, cuts the bits left and right of it, and
-    translates bits to words. `source`, `window` and `row` stand still from `start` (with `position`) to `done`, which
-    stays high with `slot` until the next `start`. The slot's `last` and `partial` are left to the dispatcher.
-    Latency: five cycles and one per dropped row. No back-pressure. Reset: done.
+    translates bits to words. Latency: four cycles and one per dropped row. Throughput: one window a cycle, and one
+    cycle more per dropped row. Back-pressure: all stages stand while `o` waits. `idle`: no window is inside. Reset:
+    empty.
     """
 
     def __init__(self, arch: Architecture):
         self._arch = arch
         super().__init__(
             {
-                "source": In(SegmentSource),
-                "window": In(SegmentWindow),
-                "row": In(SegmentRow),
-                "position": In(Position),
-                "start": In(1),
-                "done": Out(1),
-                "slot": Out(slot(arch)),
+                "i": In(stream.Signature(window_job(arch))),
+                "o": Out(stream.Signature(delivery(arch))),
+                "idle": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        columns = self._arch.columns
-        shift = (columns - 1).bit_length()
+        arch = self._arch
+        shift = (arch.columns - 1).bit_length()
+        common = {
+            "valid": 1,
+            "job": window_job(arch),
+            "address": arch.spike_address_bits,
+            "weight": arch.weight_address_bits,
+            "rows": 8,
+            "begin": 18,  # first bit of the window inside the source
+        }
 
-        address = Signal(18)
-        weight = Signal(16)
-        rows = Signal(8)
-        y, y_last = Signal(signed(12)), Signal(signed(12))
-        bit = Signal(signed(18))
-        end = Signal(signed(20))
-        begin, finish, last_bit = Signal(18), Signal(18), Signal(18)  # begin <= bits inside the source < finish
-        empty = Signal()
+        # First stage: the window's edges; it stays here while kernel rows are dropped.
+        edges = Signal(
+            data.StructLayout(
+                common | {"y": Shape.cast(signed(12)), "y_last": Shape.cast(signed(12)), "end": signed(20)}
+            )
+        )
+        dropping, go = Signal(), Signal()
+        above, below = edges.y < 0, edges.y_last >= edges.job.window.height
+        m.d.comb += [
+            dropping.eq(edges.valid & (edges.rows != 0) & (above | below)),
+            go.eq(~dropping & (~self.o.valid | self.o.ready)),
+            self.i.ready.eq(go),
+        ]
+        position = self.i.payload.position
+        with m.If(go):
+            m.d.sync += [
+                edges.valid.eq(self.i.valid),
+                edges.job.eq(self.i.payload),
+                edges.address.eq(position.row),
+                edges.weight.eq(position.weight),
+                edges.rows.eq(self.i.payload.source.rows),
+                edges.y.eq(position.y),
+                edges.y_last.eq(position.y + self.i.payload.row.span),
+                edges.begin.eq(Mux(position.bit < 0, 0, position.bit)),
+                edges.end.eq(position.bit + self.i.payload.window.bit_length),
+            ]
+        with m.Elif(dropping):
+            m.d.sync += edges.rows.eq(edges.rows - 1)
+            with m.If(above):
+                m.d.sync += [
+                    edges.y.eq(edges.y + edges.job.source.dilation),
+                    edges.address.eq(edges.address + edges.job.source.pitch),
+                    edges.weight.eq(edges.weight + edges.job.window.weight_pitch),
+                ]
+            with m.Else():
+                m.d.sync += edges.y_last.eq(edges.y_last - edges.job.source.dilation)
 
-        with m.FSM():
-            with m.State("DONE"):
-                m.d.comb += self.done.eq(1)
-                with m.If(self.start):
-                    m.d.sync += [
-                        address.eq(self.position.row),
-                        weight.eq(self.position.weight),
-                        rows.eq(self.source.rows),
-                        y.eq(self.position.y),
-                        bit.eq(self.position.bit),
-                    ]
-                    m.next = "EDGES"
-            with m.State("EDGES"):
-                m.d.sync += [
-                    y_last.eq(y + self.row.span),
-                    begin.eq(Mux(bit < 0, 0, bit)),
-                    end.eq(bit + self.window.bit_length),
-                ]
-                m.next = "ROWS"
-            with m.State("ROWS"):
-                m.d.sync += finish.eq(Mux(end > self.row.row_bits, self.row.row_bits, Mux(end < 0, 0, end)))
-                with m.If(rows == 0):
-                    m.next = "BITS"
-                with m.Elif(y < 0):
-                    m.d.sync += [
-                        y.eq(y + self.source.dilation),
-                        rows.eq(rows - 1),
-                        address.eq(address + self.source.pitch),
-                        weight.eq(weight + self.window.weight_pitch),
-                    ]
-                with m.Elif(y_last >= self.window.height):
-                    m.d.sync += [y_last.eq(y_last - self.source.dilation), rows.eq(rows - 1)]
-                with m.Else():
-                    m.next = "BITS"
-            with m.State("BITS"):
-                # Weight rows count from the window's first bit, or from the word that holds it.
-                first_word = begin[shift:]
-                m.d.sync += [
-                    last_bit.eq(finish - 1),
-                    empty.eq((rows == 0) | (begin >= finish)),
-                    weight.eq(
-                        weight + Mux(self.source.lanewise, first_word - (bit >> shift), (first_word << shift) - bit)
-                    ),
-                ]
-                m.next = "WORDS"
-            with m.State("WORDS"):
-                last_word = last_bit[shift:]
-                m.d.sync += [
-                    self.slot.address.eq(address + first_word),
-                    self.slot.plane.eq(self.source.plane),
-                    self.slot.pitch.eq(self.source.pitch),
-                    self.slot.rows.eq(rows),
-                    self.slot.words.eq(last_word - first_word + 1),
-                    self.slot.first_bit.eq(begin[:shift]),
-                    self.slot.last_bit.eq(last_bit[:shift]),
-                    self.slot.weight.eq(weight),
-                    self.slot.weight_pitch.eq(self.window.weight_pitch),
-                    self.slot.lanewise.eq(self.source.lanewise),
-                    self.slot.skip.eq(empty),
-                ]
-                m.next = "DONE"
+        # Second stage: the last bit inside the source. Third: bits to words; weight rows count from the window's first
+        # bit, or from the word that holds it.
+        cut = Signal(data.StructLayout(common | {"finish": 18}))
+        bits = Signal(data.StructLayout(common | {"last_bit": 18, "empty": 1}))
+        first_word, bit = cut.begin[shift:], cut.job.position.bit
+        offset = Mux(cut.job.source.lanewise, first_word - (bit >> shift), (first_word << shift) - bit)
+        with m.If(go):
+            m.d.sync += [
+                later[name].eq(earlier[name]) for earlier, later in ((edges, cut), (cut, bits)) for name in common
+            ]
+            m.d.sync += [
+                cut.finish.eq(
+                    Mux(edges.end > edges.job.row.row_bits, edges.job.row.row_bits, Mux(edges.end < 0, 0, edges.end))
+                ),
+                bits.last_bit.eq(cut.finish - 1),
+                bits.empty.eq((cut.rows == 0) | (cut.begin >= cut.finish)),
+                bits.weight.eq(cut.weight + offset),
+            ]
+
+        # Fourth stage: the slot.
+        slot, source = self.o.payload.slot, bits.job.source
+        first_word, last_word = bits.begin[shift:], bits.last_bit[shift:]
+        with m.If(go):
+            m.d.sync += [
+                self.o.valid.eq(bits.valid),
+                slot.address.eq(bits.address + first_word),
+                slot.plane.eq(source.plane),
+                slot.pitch.eq(source.pitch),
+                slot.rows.eq(bits.rows),
+                slot.words.eq(last_word - first_word + 1),
+                slot.first_bit.eq(bits.begin[:shift]),
+                slot.last_bit.eq(bits.last_bit[:shift]),
+                slot.weight.eq(bits.weight),
+                slot.weight_pitch.eq(bits.job.window.weight_pitch),
+                slot.lanewise.eq(source.lanewise),
+                slot.repeats.eq(bits.job.row.repeats),
+                slot.skip.eq(bits.empty),
+                slot.last.eq(bits.job.errand.last),
+                self.o.payload.odd_offset.eq(bits.job.window.odd_offset),
+                self.o.payload.errand.eq(bits.job.errand),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        m.d.comb += self.idle.eq(~(edges.valid | cut.valid | bits.valid | self.o.valid))
         return m

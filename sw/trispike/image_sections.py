@@ -200,7 +200,7 @@ def _check(program: Program) -> None:
             and (place.rows == rows or packing.kernel > 1)
             and place.channels <= place.channel_pitch
             and place.columns * place.channel_pitch <= place.pitch * arch.columns
-            and place.rows * place.pitch == place.plane
+            and place.rows * place.pitch <= place.plane
             and place.base + network.time_steps * place.plane <= arch.spike_words
         )
         if not fits:

@@ -81,7 +81,9 @@ def pack_tensor(trains: np.ndarray, place: Placement, packing: InputPacking, col
     pixels[..., : packing.kernel * channels] = packed.reshape(steps, place.rows, width, -1)
     bits = np.zeros((steps, place.rows, place.pitch * columns), np.int8)
     bits[..., : width * place.channel_pitch] = pixels.reshape(steps, place.rows, -1)
-    return digits_to_words(bits.reshape(-1, columns))
+    planes = np.zeros((steps, place.plane * columns), np.int8)
+    planes[:, : bits[0].size] = bits.reshape(steps, -1)
+    return digits_to_words(planes.reshape(-1, columns))
 
 
 def unpack_tensor(
@@ -102,8 +104,10 @@ def unpack_tensor(
         )
     channels, rows, width = shape
     taken = np.asarray(memory[place.base : place.base + time_steps * place.plane])
-    bits = words_to_digits(taken, columns).reshape(time_steps, -1, place.pitch * columns)[:, :rows]
-    pixels = bits[..., : width * place.channel_pitch].reshape(time_steps, rows, width, place.channel_pitch)
+    bits = words_to_digits(taken, columns).reshape(time_steps, -1)[:, : rows * place.pitch * columns]
+    pixels = bits.reshape(time_steps, rows, -1)[..., : width * place.channel_pitch].reshape(
+        time_steps, rows, width, place.channel_pitch
+    )
     return np.ascontiguousarray(pixels[..., :channels].transpose(0, 3, 1, 2))
 
 

@@ -58,6 +58,7 @@ def random_layer(rng: random.Random, arch: Architecture) -> tuple[dict, list[dic
                 "odd_offset": rng.randrange(512),
                 "row_bits": unit * rng.randint(1, 90),
                 "span": (rows - 1) * dilation,
+                "repeats": rng.randint(1, 15),
                 "positions": [
                     {
                         "row": rng.randrange(1 << 18),
@@ -128,6 +129,7 @@ def clip(position: dict, segment: dict, arch: Architecture) -> dict:
         "weight": (position["weight"] + rows[0] * segment["weight_pitch"] + offset) % (1 << arch.weight_address_bits),
         "weight_pitch": segment["weight_pitch"],
         "lanewise": segment["lanewise"],
+        "repeats": segment["repeats"],
     }
 
 
@@ -155,8 +157,9 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     stall = rng.choice((0, 0.5, 0.9))
 
     async def memory(ctx):
-        async for *_, address in ctx.tick().sample(dut.program_address):
-            ctx.set(dut.program_data, program[address])
+        async for *_, enable, address in ctx.tick().sample(dut.program_enable, dut.program_address):
+            if enable:
+                ctx.set(dut.program_data, program[address])
 
     async def control(ctx):
         ctx.set(

@@ -62,6 +62,7 @@ def random_slot(rng: random.Random, arch: Architecture, last: bool) -> dict[str,
         "weight": rng.randrange(arch.weight_rows),
         "weight_pitch": rng.randrange(64),
         "lanewise": rng.random() < 0.3,
+        "repeats": rng.choice((1, 1, 3)),
         "skip": rng.random() < 0.1,
         "last": last,
         "partial": 0,
@@ -84,9 +85,10 @@ def expected_sums(arch, item, spikes, weights, steps) -> np.ndarray:
                     if word == part["words"] - 1:
                         digits[part["last_bit"] + 1 :] = 0
                     weight = part["weight"] + row * part["weight_pitch"]
-                    additions += np.count_nonzero(digits) * (1 if part["lanewise"] else arch.columns)
+                    additions += np.count_nonzero(digits) * (part["repeats"] if part["lanewise"] else arch.columns)
                     if part["lanewise"]:
-                        z[t] += digits * weights[(weight + word) % arch.weight_rows]
+                        for repeat in range(part["repeats"]):
+                            z[t] += digits * weights[(weight + word + repeat) % arch.weight_rows]
                     else:
                         rows = (weight + word * arch.columns + np.arange(arch.columns)) % arch.weight_rows
                         z[t] += digits @ weights[rows]

@@ -111,9 +111,9 @@ def random_layer(
 async def load_constants(ctx, dut: TsaRow, arch: Architecture, constants: list[list[dict[str, int]]]) -> None:
     ctx.set(dut.constants.enable, 1)
     for tile, row in enumerate(constants):
-        for q in range(arch.tsa_passes):
-            ctx.set(dut.constants.address, tile * arch.tsa_passes + q)
-            ctx.set(dut.constants.data, row[q * arch.tsa_width :][: arch.tsa_width])
+        for word in range(arch.constant_passes):
+            ctx.set(dut.constants.address, tile * arch.constant_passes + word)
+            ctx.set(dut.constants.data, row[word * arch.constant_width :][: arch.constant_width])
             await ctx.tick()
     ctx.set(dut.constants.enable, 0)
 
@@ -241,7 +241,7 @@ def test_cycles(name: str, lanes: str) -> None:
     turns = items * (time_steps + silent)
     bubble = {1: 4}.get(arch.tsa_passes, 3)
     period = max(len(active) * arch.tsa_passes, arch.tsa_passes + bubble)
-    latency = 16 + arch.tsa_passes + len(active)
+    latency = 22 + arch.tsa_passes + len(active)
     assert period * turns - arch.tsa_passes * len(active) <= took[0] <= period * turns + latency
 
 

@@ -18,6 +18,7 @@ def random_word(rng: random.Random, columns: int, rows: int) -> dict:
         "spikes": {"pos": spikes & ~neg, "neg": neg},
         "weight": rng.randrange(rows),
         "lanewise": rng.random() < 0.3,
+        "repeats": rng.choice((1, 1, 2, 15)),
         "partial": rng.random() < 0.3,
         "end": not spikes or rng.random() < 0.2,
     }
@@ -27,9 +28,13 @@ def expected_events(word: dict, columns: int, rows: int) -> list[tuple]:
     """(valid, sign of the valid columns, weight row or None without valid columns, end, fired, partial)."""
     pos, neg = word["spikes"]["pos"], word["spikes"]["neg"]
     spikes, everyone = pos | neg, (1 << columns) - 1
-    if word["lanewise"] or not spikes:
-        return [(spikes, neg, word["weight"] if spikes else None, word["end"], spikes != 0,
-                 word["partial"] and not word["lanewise"])]  # fmt: skip
+    if not spikes:
+        return [(0, neg, None, word["end"], False, word["partial"] and not word["lanewise"])]
+    if word["lanewise"]:
+        return [
+            (spikes, neg, (word["weight"] + repeat) % rows, word["end"] and repeat + 1 == word["repeats"], True, False)
+            for repeat in range(word["repeats"])
+        ]
     bits = [bit for bit in range(columns) if spikes >> bit & 1]
     return [
         (everyone, everyone * (neg >> bit & 1), (word["weight"] + bit) % rows, word["end"] and bit == bits[-1], True,
@@ -76,7 +81,7 @@ def test_events_of_random_words(columns: int) -> None:
 def test_blocked_end_waits() -> None:
     arch = architecture.preset("nano")
     dut = Walker(arch)
-    word = {"spikes": {"pos": 0b101, "neg": 0}, "weight": 0, "lanewise": 0, "partial": 0, "end": 1}
+    word = {"spikes": {"pos": 0b101, "neg": 0}, "weight": 0, "lanewise": 0, "repeats": 1, "partial": 0, "end": 1}
     valid = []
 
     async def bench(ctx):

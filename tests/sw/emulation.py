@@ -29,7 +29,8 @@ def check(program: Program, images: list[np.ndarray]) -> None:
             place = program.placements[name]
             trains = unpack_tensor(place, network.shape_of(name), memory, network.time_steps, arch.columns)
             np.testing.assert_array_equal(trains, golden.trains[name][number], err_msg=name)
-            assert len(np.unique(addresses)) == len(addresses) == network.time_steps * place.plane
+            words = place.rows * place.columns * place.channel_pitch // arch.columns
+            assert len(np.unique(addresses)) == len(addresses) == network.time_steps * words
         np.testing.assert_array_equal(decode_answer(program, answer), golden.integers[number])
         for name, parts in runs.items():
             assert sum(part.additions for part in parts) == golden.additions[name][number], name

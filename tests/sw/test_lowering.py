@@ -82,7 +82,7 @@ def test_lenet_on_base() -> None:
     assert not conv2.fields["tile_mode"]
     assert (fc1.fields["tile_mode"], fc1.counts, fc1.fields["last_lanes"]) == (1, (1, 1, 1, 1, 1), 8)
     assert (fc2.fields["tile_mode"], fc2.counts, fc2.fields["last_lanes"]) == (1, (1, 1, 1, 1, 1), 6)
-    assert last.counts[2] == 3  # two words of the 84 inputs an item: with one, the TSA row would hold up the lanes
+    assert last.counts[2] == 6  # one word of the 84 inputs an item
     assert (last.fields["address"], last.fields["step_x"], last.fields["step_tile"]) == (0, 0, 1)
     assert {len(rows) for rows in program.weights} == {len(program.weights[0])}
     assert len(program.weights[0]) <= BASE.weight_rows

@@ -105,9 +105,11 @@ class Lane:
         spikes = int(np.count_nonzero(digits))
         if fields["lanewise"]:
             grouped = digits.reshape(*addresses.shape, columns)
-            weights = self._read(pair, base + words - bit // columns, np.count_nonzero(grouped, axis=(0, 3)))
-            z += np.einsum("trwc,rwc->tc", grouped, weights).astype(np.int64)
-            return int(np.count_nonzero(grouped.any(axis=3))), spikes, addresses.size
+            uses, repeats = np.count_nonzero(grouped, axis=(0, 3)), fields["repeats"]
+            for repeat in range(repeats):
+                weights = self._read(pair, base + words - bit // columns + repeat, uses)
+                z += np.einsum("trwc,rwc->tc", grouped, weights).astype(np.int64)
+            return repeats * int(np.count_nonzero(grouped.any(axis=3))), repeats * spikes, addresses.size
         bits = bits[(bits >= low) & (bits < high)]
         valid = digits[:, :, low - words[0] * columns :][:, :, : high - low].reshape(len(z), -1)
         weights = self._read(pair, base + bits - bit, np.count_nonzero(valid.reshape(len(z), -1, len(bits)), axis=0))

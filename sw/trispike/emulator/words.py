@@ -108,7 +108,7 @@ def _position(word: int) -> tuple[int, int, int, int]:
 def constants_of(words: list[int], arch: Architecture) -> dict[str, np.ndarray]:
     """theta, phi and bias, int64 [tiles, C], of the words of a constant memory."""
     layout = constant_word(arch)
-    neurons = [const[i] for const in map(layout.from_bits, words) for i in range(arch.tsa_width)]
+    neurons = [const[i] for const in map(layout.from_bits, words) for i in range(arch.constant_width)]
     return {
         name: np.array([getattr(neuron, name) for neuron in neurons], np.int64).reshape(-1, arch.columns)
         for name in ("theta", "phi", "bias")

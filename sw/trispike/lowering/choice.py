@@ -11,13 +11,11 @@ from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS
 from ..errors import PlacementError
 from ..network import Layer
 from ..program import InputPacking, Placement
+from .alignment import SPIKES_PER_BIT
 from .loops import MachineSegment, Plan, plans
 from .shortage import Shortage
 from .tensors import ceil_div
 from .weights import memory_rows
-
-SPIKES_PER_BIT = 0.19
-"""Spikes per neuron and step that the estimate assumes (numerics section 6)."""
 
 SEGMENT_CYCLES = 1
 """Cycles that the estimate adds per segment and item, so that fewer segments win where nothing else counts."""
@@ -182,7 +180,7 @@ def _step_cycles(segment: MachineSegment, arch: Architecture) -> float:
     """Cycles of a lane for one segment of one step, padding ignored."""
     words = ceil_div(segment.bit_length, arch.columns)
     if segment.lanewise:
-        return segment.kernel_rows * words
+        return segment.kernel_rows * words * segment.repeats
     place = segment.source
     events = SPIKES_PER_BIT * segment.bit_length * place.channels / place.channel_pitch
     return segment.kernel_rows * max(words, events)

@@ -37,8 +37,8 @@ def constant_words(layers: Sequence[Layer], arch: Architecture) -> tuple[tuple[i
             for theta, phi, bias in zip(layer.theta, layer.phi, layer.bias, strict=True)
         ]
         neurons += [{"theta": 0, "phi": never, "bias": 0}] * (-channels % arch.columns)
-        for start in range(0, len(neurons), arch.tsa_width):
-            words.append(pack(layout, neurons[start : start + arch.tsa_width]))
+        for start in range(0, len(neurons), arch.constant_width):
+            words.append(pack(layout, neurons[start : start + arch.constant_width]))
     if tiles > arch.constant_tiles:
         raise Shortage("the network", "constant_tiles", "tiles of constants", tiles, arch.constant_tiles)
     return tuple(words), first_tiles

@@ -89,6 +89,7 @@ def segment_words(
     row = {
         "row_bits": place.columns * place.channel_pitch,
         "span": (segment.kernel_rows - 1) * segment.dilation,
+        "repeats": segment.repeats,
     }
     moves = zip(
         changes([step.y for step in steps], loops),
@@ -118,7 +119,7 @@ def _check_reach(layer: str, segment: MachineSegment, start: Move, steps: Sequen
                 f"layer {layer}: {key} of a window must lie in {low}..{high}, not {wrong}; make the feature map smaller"
             )
     place = segment.source
-    columns = -(-place.columns * place.channel_pitch // place.pitch)
+    columns = segment.block.values.shape[-1]
     words = min(place.pitch, segment.bit_length // columns + 2)
     if words > WINDOW_WORDS:
         raise PlacementError(

@@ -1,13 +1,20 @@
 """Machine segments of a layer and the loops that move their windows, before anything has a weight address."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
+from trispike_hw.layout import SegmentRow
+
+from ..fields import shapes_of
 from ..network import Kind, Layer, Mode, Pool, Segment
 from ..program import InputPacking, Placement
 from .tensors import PLAIN
 from .weights import Block, broadcast_rows, lanewise_rows
+
+MOST_REPEATS = (1 << shapes_of(SegmentRow)["repeats"].width) - 1
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,9 @@ class Move:
 class MachineSegment:
     """A segment as the machine knows it: kernel rows of contiguous bits.
 
-    `block` holds its weight rows; `steps` what one step of loop levels 0 to 3 changes,
-    not counting the restart of inner levels; `tile_bits` the change of the bit when the next tile begins.
+    `repeats` weight rows meet each of its words if it is lane-wise. `block` holds its weight rows; `steps` what one
+    step of loop levels 0 to 3 changes, not counting the restart of inner levels; `tile_bits` the change of the bit when
+    the next tile begins.
     """
 
     source: Placement
@@ -37,6 +45,7 @@ class MachineSegment:
     start: Move
     steps: tuple[Move, Move, Move, Move]
     tile_bits: int = 0
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,12 +73,33 @@ def plans(
     sources = [(segment, placements[segment.source]) for segment in layer.segments]
     sources = [_row_packed(s, place, packings.get(s.source, PLAIN)) for s, place in sources]
     whole = [_segments(s, place, pool, columns, split=False) for s, place in sources]
-    yield Plan(counts, tuple(part for parts in whole for part in parts))
+    yield Plan(counts, _repeated(part for parts in whole for part in parts))
     split = [_segments(s, place, pool, columns, split=True) for s, place in sources]
     if [len(parts) for parts in split] != [len(parts) for parts in whole]:
-        yield Plan(counts, tuple(part for parts in split for part in parts))
+        yield Plan(counts, _repeated(part for parts in split for part in parts))
     if layer.mode is Mode.LOGITS and len(sources) == 1 and len(whole[0]) == 1 and not whole[0][0].lanewise:
         yield from _portions(sources[0][0], whole[0][0], split[0][0], columns)
+
+
+def _repeated(segments: Iterable[MachineSegment]) -> tuple[MachineSegment, ...]:
+    """`segments`, those in one that read the same single words lane by lane: the parts of an integer weight that is
+    too large for one synapse."""
+    merged: list[MachineSegment] = []
+    for segment in segments:
+        before = merged[-1] if merged else None
+        if (
+            before is not None
+            and before.repeats < MOST_REPEATS
+            and segment.lanewise
+            and segment.kernel_rows == 1
+            and segment.block.rows == 1
+            and replace(before, block=segment.block, repeats=1) == segment
+        ):
+            block = Block(np.concatenate([before.block.values, segment.block.values], axis=1))
+            merged[-1] = replace(before, block=block, repeats=before.repeats + 1)
+        else:
+            merged.append(segment)
+    return tuple(merged)
 
 
 def _row_packed(segment: Segment, place: Placement, packing: InputPacking) -> tuple[Segment, Placement]:

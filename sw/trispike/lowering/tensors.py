@@ -7,6 +7,7 @@ from trispike_hw.architecture import Architecture
 
 from ..network import INPUT, Kind, Layer, Network
 from ..program import InputPacking, Placement
+from .alignment import aligned
 from .shortage import Shortage
 
 PLAIN = InputPacking(kernel=1, stride=1, top=0)
@@ -64,29 +65,83 @@ def lifetimes(network: Network) -> dict[str, tuple[int, int]]:
     return lives
 
 
+def buffers(network: Network) -> dict[str, str]:
+    """For every tensor the one whose place it takes: its own, or, one behind the other, that of a source that it
+    replaces word by word.
+
+    The identity of a residual addition is such a source: nobody reads it later, and a word of it is read only by the
+    item that writes the same word, and in every step before that step's digit can be written.
+    """
+    lives = lifetimes(network)
+    found = {INPUT: INPUT}
+    for number, layer in enumerate(network.layers[:-1]):
+        found[layer.name] = next(
+            (
+                found[source]
+                for source in dict.fromkeys(segment.source for segment in layer.segments)
+                if source != INPUT and lives[source][1] == number and _replaces(layer, source, network)
+            ),
+            layer.name,
+        )
+    return found
+
+
+def _replaces(layer: Layer, source: str, network: Network) -> bool:
+    """Whether every output word of `layer` depends, of `source`, on the word in its own place alone."""
+    return (
+        layer.pool is None
+        and network.shape_of(source) == layer.shape
+        and all(
+            segment.kind is Kind.LANEWISE and segment.kernel == (1, 1) and segment.padding == (0, 0)
+            for segment in layer.segments
+            if segment.source == source
+        )
+    )
+
+
 def place_tensors(network: Network, packing: InputPacking, arch: Architecture) -> dict[str, Placement]:
     """A placement for the input and every layer's output but the last layer's, which is the answer.
 
-    Tensors that live at the same time do not overlap. Several orders of first-fit are tried and the one with the
-    smallest peak is taken.
+    Tensors that live at the same time do not overlap, unless one replaces the other (`buffers`). Rows, steps and bases
+    are apart as `aligned` wants them, as far as there is room. Several orders of first-fit are tried and the one with
+    the smallest peak is taken.
 
     Raises:
         Shortage: naming the tensor that does not fit.
     """
-    formats = {INPUT: input_format(network, packing, arch)}
-    formats |= {layer.name: output_format(layer.shape, arch.columns) for layer in network.layers[:-1]}
-    lives = lifetimes(network)
-    sizes = {name: network.time_steps * placement.plane for name, placement in formats.items()}
+    tight = {INPUT: input_format(network, packing, arch)}
+    tight |= {layer.name: output_format(layer.shape, arch.columns) for layer in network.layers[:-1]}
+    shared = buffers(network)
+    formats = aligned(network, tight, shared, arch)
+    while True:
+        placements = _placed(network, formats, shared, arch)
+        last = max(placements, key=lambda name: placements[name].base + network.time_steps * placements[name].plane)
+        peak = placements[last].base + network.time_steps * placements[last].plane
+        if peak <= arch.spike_words:
+            return placements
+        widened = [name for name in formats if formats[name] != tight[name]]
+        if not widened:
+            subject = f"spike memory with tensor {last} ({network.time_steps} steps of {formats[last].plane} words)"
+            raise Shortage(subject, "spike_words", "spike words", peak, arch.spike_words)
+        most = shared[max(widened, key=lambda name: formats[name].plane - tight[name].plane)]
+        formats |= {name: tight[name] for name in formats if shared[name] == most}
+
+
+def _placed(
+    network: Network, formats: dict[str, Placement], shared: dict[str, str], arch: Architecture
+) -> dict[str, Placement]:
+    """`formats` with addresses congruent to their bases, modulo the banks; the peak may lie beyond the memory."""
+    lives: dict[str, tuple[int, int]] = {}
+    for name, (first, last) in lifetimes(network).items():
+        begun, _ = lives.get(shared[name], (first, last))
+        lives[shared[name]] = begun, last
+    own = {name: formats[name] for name in lives}
+    sizes = {name: network.time_steps * place.plane for name, place in own.items()}
     bases = min(
-        (_first_fit(order, lives, sizes) for order in _orders(formats, lives, sizes)),
+        (_first_fit(order, lives, sizes, own, arch.banks) for order in _orders(own, lives, sizes)),
         key=lambda bases: max(bases[name] + sizes[name] for name in bases),
     )
-    last = max(bases, key=lambda name: bases[name] + sizes[name])
-    peak = bases[last] + sizes[last]
-    if peak > arch.spike_words:
-        subject = f"spike memory with tensor {last} ({network.time_steps} steps of {formats[last].plane} words)"
-        raise Shortage(subject, "spike_words", "spike words", peak, arch.spike_words)
-    return {name: replace(placement, base=bases[name]) for name, placement in formats.items()}
+    return {name: replace(place, base=bases[shared[name]]) for name, place in formats.items()}
 
 
 def _orders(
@@ -99,8 +154,14 @@ def _orders(
     yield sorted(formats, key=lambda name: (lives[name][0] - lives[name][1], -sizes[name]))
 
 
-def _first_fit(order: list[str], lives: dict[str, tuple[int, int]], sizes: dict[str, int]) -> dict[str, int]:
-    """The lowest free address for each tensor in turn."""
+def _first_fit(
+    order: list[str],
+    lives: dict[str, tuple[int, int]],
+    sizes: dict[str, int],
+    formats: dict[str, Placement],
+    banks: int,
+) -> dict[str, int]:
+    """The lowest free address for each tensor in turn, congruent to its format's base."""
     bases: dict[str, int] = {}
     for name in order:
         first, last = lives[name]
@@ -109,11 +170,11 @@ def _first_fit(order: list[str], lives: dict[str, tuple[int, int]], sizes: dict[
             for other in bases
             if lives[other][0] <= last and first <= lives[other][1]
         )
-        base = 0
+        base = residue = formats[name].base % banks
         for low, high in taken:
             if base + sizes[name] <= low:
                 break
-            base = max(base, high)
+            base = max(base, high + (residue - high) % banks)
         bases[name] = base
     return bases
 

@@ -1,0 +1,60 @@
+"""Hands clipped windows to the lanes that they are for."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .dispatch_layout import delivery, errand
+from .layout import slot
+
+
+class SlotDelivery(wiring.Component):
+    """One slot at a time, to one lane or to several at once.
+
+    Function: lanes with an odd number get the slot with their own weight row in tile mode; `partial` marks the lane
+    whose tile is the layer's last, number `last_lanes` - 1 in tile mode. `arrived` pulses for a lane with the last slot
+    of a pooling window. Latency: one cycle. Throughput: one slot in two cycles. Back-pressure: waits for all lanes of
+    the slot. Reset: empty.
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        super().__init__(
+            {
+                "tile_mode": In(1),
+                "last_lanes": In(7),
+                "i": In(stream.Signature(delivery(arch))),
+                "o": Out(stream.Signature(slot(arch))).array(arch.lanes),
+                "arrived": Out(arch.lanes),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self._arch
+        waiting = Signal(arch.lanes)
+        held, about = Signal(slot(arch)), Signal(errand(arch))
+        odd_weight = Signal(arch.weight_address_bits)
+        m.d.comb += [self.i.ready.eq(~waiting.any()), self.idle.eq(~waiting.any())]
+        with m.If(self.i.valid & self.i.ready):
+            given = self.i.payload
+            m.d.sync += [
+                waiting.eq(given.errand.lanes),
+                held.eq(given.slot),
+                about.eq(given.errand),
+                odd_weight.eq(given.slot.weight + Mux(self.tile_mode, given.odd_offset, 0)),
+            ]
+        for lane, port in enumerate(self.o):
+            m.d.comb += [
+                port.valid.eq(waiting[lane]),
+                port.payload.eq(held),
+                port.payload.partial.eq(about.last_pass & (~self.tile_mode | (lane + 1 == self.last_lanes))),
+                self.arrived[lane].eq(port.valid & port.ready & about.last & about.last_of_window),
+            ]
+            if lane % 2:
+                m.d.comb += port.payload.weight.eq(odd_weight)
+            with m.If(port.valid & port.ready):
+                m.d.sync += waiting[lane].eq(0)
+        return m

@@ -1,0 +1,148 @@
+"""Gaps between rows, steps and tensors, so that the bank that a lane wants next is the one that turns up next.
+
+The banks of the spike memory turn past the lanes (`SpikeMemory`): a word that follows its predecessor's address is
+there in the next cycle, any other one (its distance modulo the banks) cycles later. Kernel rows, segments and steps
+jump; where the jumps go is decided by pitch, plane and base of the tensors modulo the banks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+
+import numpy as np
+
+from trispike_hw.architecture import Architecture
+
+from ..network import INPUT, Kind, Layer, Network
+from ..program import Placement
+
+SPIKES_PER_BIT = 0.19
+"""Spikes per neuron and step that estimates assume (numerics section 6)."""
+
+HIDDEN_WAIT = 0.05
+"""What a wait costs that the queue of words should hide: now and then it does not."""
+
+SAMPLES = 16
+"""Pixels of a row that the search looks at: with them a window begins at every bit of a word, and in every bank."""
+
+ROUNDS = 2
+"""How often the search goes through all tensors."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a lane reads of one source in one step, row after row: `rows` kernel rows, `dilation` source rows apart, of
+    `bits` bits each, the first at bit `offset` + `step_x` * x of source row `step_y` * y for output pixel (y, x).
+    `events` is what walking them takes, in cycles."""
+
+    source: str
+    rows: int
+    dilation: int
+    bits: int
+    offset: int
+    step_x: int
+    step_y: int
+    events: float
+
+
+def aligned(
+    network: Network, formats: Mapping[str, Placement], buffers: Mapping[str, str], arch: Architecture
+) -> dict[str, Placement]:
+    """`formats` with gaps that make the lanes wait least; `base` of each is the residue that its address should have.
+
+    `buffers` names for each tensor the one whose place it takes; tensors of one buffer get equal gaps.
+    """
+    reads = {layer.name: list(_reads(layer, formats, arch)) for layer in network.layers}
+    names = [name for name in formats if buffers[name] == name]
+    found = dict(formats)
+    readers = {
+        name: [layer for layer in network.layers if any(buffers[read.source] == name for read in reads[layer.name])]
+        for name in names
+    }
+
+    def cost(name: str, trial: Mapping[str, Placement]) -> float:
+        extra = trial[name].plane - formats[name].plane
+        loading = float(extra) if name == INPUT else extra / (1 << 20)  # gaps that win nothing are not made
+        return loading + sum(_cycles(layer, reads[layer.name], trial, arch) for layer in readers[name])
+
+    for _ in range(ROUNDS):
+        for name, gaps in product(names, (_pitches, _bases)):
+            sharing = [other for other in formats if buffers[other] == name]
+            least = cost(name, found)
+            for changes in gaps(found[name], formats[name], arch.banks):
+                trial = found | {other: replace(found[other], **changes) for other in sharing}
+                if (trial_cost := cost(name, trial)) < least:
+                    found, least = trial, trial_cost
+    return found
+
+
+def _pitches(now: Placement, tight: Placement, banks: int) -> Iterator[dict[str, int]]:
+    """Every residue of pitch and plane."""
+    for pitch, end in product(range(tight.pitch, tight.pitch + banks), range(banks)):
+        yield {"pitch": pitch, "plane": pitch * now.rows + end}
+
+
+def _bases(now: Placement, tight: Placement, banks: int) -> Iterator[dict[str, int]]:
+    """Every residue of the base."""
+    yield from ({"base": base} for base in range(banks))
+
+
+def _reads(layer: Layer, formats: Mapping[str, Placement], arch: Architecture) -> Iterator[_Read]:
+    """The reads of a layer in their order."""
+    for segment in layer.segments:
+        place = formats[segment.source]
+        rows, columns = segment.kernel
+        if place.channels != segment_channels(segment.weights, segment.kind):
+            rows, stride_y = 1, 1  # row-packed: the kernel rows are channels
+        else:
+            stride_y = segment.stride[0]
+        pitch = place.channel_pitch
+        lanewise = segment.kind is Kind.LANEWISE
+        apart = columns > 1 and (segment.dilation[1] > 1 or (lanewise and pitch > arch.columns))
+        taps = [(tap, 1) for tap in range(columns)] if apart else [(0, columns)]
+        for tap, width in taps:
+            yield _Read(
+                source=segment.source,
+                rows=rows,
+                dilation=segment.dilation[0],
+                bits=width * (arch.columns if lanewise else pitch),
+                offset=tap * segment.dilation[1] * pitch,
+                step_x=segment.stride[1] * pitch,
+                step_y=stride_y,
+                events=rows * width * (1 if lanewise else SPIKES_PER_BIT * place.channels),
+            )
+
+
+def segment_channels(weights: np.ndarray, kind: Kind) -> int:
+    """Source channels that a segment's weights have."""
+    return weights.shape[0] if kind is Kind.LANEWISE else weights.shape[1]
+
+
+def _cycles(layer: Layer, reads: Sequence[_Read], formats: Mapping[str, Placement], arch: Architecture) -> float:
+    """Cycles per step of the layer as far as its reads decide."""
+    words, waits = _reading(reads, formats, arch)
+    walk = max(sum(read.events for read in reads), arch.cluster_lanes * arch.tsa_passes)
+    channels, height, width = layer.neurons
+    items = height * width * -(-channels // arch.columns)
+    return (max(words + waits - walk, 0) + HIDDEN_WAIT * waits) * items / arch.lanes
+
+
+def _reading(reads: Sequence[_Read], formats: Mapping[str, Placement], arch: Architecture) -> tuple[float, float]:
+    """Words of a step, and cycles in which the wanted bank is not there, on average over the pixels."""
+    banks = arch.banks
+    x, y = np.arange(SAMPLES)[:, None], np.arange(banks)[None, :]
+    words = waits = 0.0
+    starts, ends = [], []
+    for read in reads:
+        place = formats[read.source]
+        down = read.dilation * place.pitch
+        first = read.offset + x * read.step_x
+        in_row = (first + read.bits - 1) // arch.columns - first // arch.columns + 1
+        start = place.base + first // arch.columns + y * read.step_y * place.pitch
+        starts.append(start)
+        ends.append(start + (read.rows - 1) * down + in_row)
+        words += read.rows * float(np.mean(in_row))
+        waits += (read.rows - 1) * float(np.mean((down - in_row) % banks))
+    starts.append(starts[0] + formats[reads[0].source].plane)
+    jumps = [(start - end) % banks for end, (_, start) in zip(ends, pairwise(starts), strict=True)]
+    return words, waits + float(sum(np.mean(jump) for jump in jumps))

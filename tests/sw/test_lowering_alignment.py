@@ -1,0 +1,90 @@
+"""Gaps that let the banks turn up in time, and tensors that replace their sources."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_lowering_tensors import chain
+
+from trispike.lowering.alignment import _reading, _reads, aligned
+from trispike.lowering.tensors import PLAIN, buffers, output_format, place_tensors
+from trispike.network import INPUT, Kind, Network, Pool, Segment
+from trispike_hw.architecture import preset
+
+BASE = preset("base")
+
+
+def convolution(kernel: int, size: int = 12) -> Network:
+    """A chain whose second layer has a kernel of kernel x kernel, without padding."""
+    network = chain(3, size)
+    first, second, last = network.layers
+    weights = np.ones((16, 16, kernel, kernel), np.int64)
+    shape = (16, size - kernel + 1, size - kernel + 1)
+    second = replace(second, segments=(Segment("l0", Kind.BROADCAST, weights),), neurons=shape, shape=shape)
+    return replace(network, layers=(first, second, replace(last, neurons=shape, shape=shape)))
+
+
+def residual(**changes: object) -> Network:
+    """l2 = l1 pointwise + l0 lane by lane."""
+    network = chain(4, 5)
+    identity = replace(
+        Segment("l0", Kind.LANEWISE, np.ones((16, 1, 1), np.int64)),
+        **{key: value for key, value in changes.items() if key in ("padding", "stride")},
+    )
+    layers = list(network.layers)
+    layers[2] = replace(layers[2], segments=(*layers[2].segments, identity, identity))
+    if "pool" in changes:
+        layers[2] = replace(layers[2], pool=changes["pool"])
+    if changes.get("late"):
+        layers[3] = replace(layers[3], segments=(*layers[3].segments, identity))
+    return replace(network, layers=tuple(layers))
+
+
+def test_hand_worked_waits() -> None:
+    """Three rows of three words, 32 words apart, 8 banks: 5 cycles until the bank of the next row turns up, twice; the
+    next step begins 3 * 32 + 3 - 8 words ahead of where the banks then are."""
+    network = convolution(3, size=32)
+    formats = {name: output_format((16, 32, 32), 16) for name in (INPUT, "l0", "l1")}
+    reads = list(_reads(network.layers[1], formats, BASE))
+    assert _reading(reads, formats, BASE) == (9, 5 + 5 + 5)
+    gaps = formats | {"l0": replace(formats["l0"], pitch=35, plane=32 * 35 + 1)}
+    assert _reading(reads, gaps, BASE) == (9, 0)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+def test_rows_and_steps_follow_one_another(kernel: int) -> None:
+    network = convolution(kernel)
+    tight = {INPUT: output_format(network.input_shape, 16)} | {
+        layer.name: output_format(layer.shape, 16) for layer in network.layers[:-1]
+    }
+    formats = aligned(network, tight, buffers(network), BASE)
+    place = formats["l0"]
+    if kernel > 1:
+        assert (place.pitch - kernel) % BASE.banks == 0
+    assert (place.plane - (kernel - 1) * place.pitch - kernel) % BASE.banks == 0
+    assert place.pitch < tight["l0"].pitch + BASE.banks
+
+
+def test_without_room_there_are_no_gaps() -> None:
+    network = convolution(3)
+    placements = place_tensors(network, PLAIN, BASE)
+    assert placements["l0"].pitch > 12
+    words = 8 * (12 * 12 + 12 * 12)  # input and l0; then l0 and l1, which is smaller
+    full = BASE.model_copy(update={"spike_words": words})
+    assert {place.pitch for place in place_tensors(network, PLAIN, full).values()} == {12, 10}
+
+
+def test_a_sum_replaces_its_identity() -> None:
+    network = residual()
+    assert buffers(network) == {INPUT: INPUT, "l0": "l0", "l1": "l1", "l2": "l0"}
+    placements = place_tensors(network, PLAIN, BASE)
+    assert placements["l2"] == placements["l0"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"late": True}, {"pool": Pool((1, 1), (1, 1))}, {"padding": (1, 0)}],
+    ids=["read later", "pool", "moved"],
+)
+def test_no_sum_replaces_what_others_need(changes: dict) -> None:
+    assert buffers(residual(**changes))["l2"] == "l2"
