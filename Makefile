@@ -10,11 +10,15 @@ TORCH  ?= torch==2.13.0
 
 # Two workers with a thread each use two cores; more threads would only fight for them.
 JOBS   ?= 2
+
+# Which random networks `make test-random` runs.
+FIRST  ?= 0
+SEEDS  ?= 200
 export OMP_NUM_THREADS ?= 1
 
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-long bench lint format verilog clean distclean
+.PHONY: help setup sim test test-long test-random bench bench-golden lint format verilog clean distclean
 
 help:  ## this list
 	@echo "usage: make TARGET [PYTHON=python3] [VENV=.venv] [PRESET=small]"
@@ -31,10 +35,16 @@ test: $(VENV)/.dev  ## all tests but the long ones
 test-long: $(VENV)/.dev  ## the long tests
 	$(BIN)/python -m pytest -n $(JOBS) -m long
 
+test-random: $(VENV)/.dev  ## random networks on the RTL: SEEDS=200 of them from FIRST=0 on
+	RANDOM_SEEDS=$(FIRST):$$(($(FIRST)+$(SEEDS))) RANDOM_ENGINE=verilator $(BIN)/python -m pytest -v tests/sim/test_random_graphs.py
+
 # What bench is given on top, for example BENCH="--lenet lenet5.onnx --lenet-data mnist_test.npz --seeds 1".
 BENCH  ?=
 bench: $(VENV)/.bench  ## sizes, clocks and cycles of presets and networks: bench/results/bench.json and the table of the README
 	$(BIN)/python -m bench --readme README.md $(BENCH)
+
+bench-golden: $(VENV)/.dev  ## speed of the golden model beside PyTorch; needs the networks beside the repository
+	$(BIN)/python bench/golden_speed.py
 
 lint: $(VENV)/.dev  ## linter, formatter, type checker
 	$(BIN)/ruff check .
@@ -51,7 +61,7 @@ verilog: $(VENV)/.sim  ## build/trispike_$(PRESET).v
 
 clean:  ## remove what the other targets made, but not .venv
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
-	find hw sw sim tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find hw sw sim tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## ... and .venv too
 	rm -rf $(VENV)

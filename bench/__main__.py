@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from trispike.cache import hardware_sources
 from trispike.errors import TrispikeError
 from trispike.files import atomic_output
-from trispike_sim.build import hardware_digest
 
 from . import dense, measure, rivals, table
 from .cases import RUNS, Data, Skipped, sources
@@ -52,7 +52,7 @@ def bench(
             begin(f"{name} on {device}")
             designs.append(measure.design(name, device, seeds))
             bar.advance(task)
-        found: dict[str, Any] = {"rtl": hardware_digest(), "date": datetime.now(UTC).date().isoformat()}
+        found: dict[str, Any] = {"rtl": hardware_sources(), "date": datetime.now(UTC).date().isoformat()}
         rows = []
         bring = sources(shared, lenet, lenet_data)
         loaded: dict[str, Data] = {}

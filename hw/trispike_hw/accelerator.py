@@ -18,7 +18,7 @@ from .word_writer import WordWriter
 
 
 class Trace(wiring.Signature):
-    """What the machine writes to its spike memory, for benches: one word per cycle in which `valid` is high.
+    """Spike words that layers write to the spike memory or send out, for benches: one a cycle in which `valid` is high.
 
     Members: valid Out(1), layer Out(range(max_layers)), address, pos, neg.
     """
@@ -39,9 +39,9 @@ class Accelerator(wiring.Component):
     """Top of the design; docs/machine.md is its contract.
 
     Function: the input stream loads programs, constants, weights and spikes and starts runs; the output stream gives
-    the answer of each run; `registers` shows counters; weights that are not resident come in through `weights_rows`, a
-    burst for each `weights_request`. `trace` (for benches, on request) shows every spike word as it
-    is written. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
+    spike words that leave and the answer of each run; `registers` shows counters; weights that are not resident come in
+    through `weights_rows`, a burst for each `weights_request`. `trace` (for benches, on request) shows every spike word
+    as it is written or leaves. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
     """
 
     def __init__(self, arch: Architecture, *, trace: bool = False):
@@ -78,7 +78,7 @@ class Accelerator(wiring.Component):
             m.submodules[f"cluster{number}"] = cluster
 
         wiring.connect(m, wiring.flipped(self.i), host.i)
-        wiring.connect(m, answer.o, wiring.flipped(self.o))
+        self._connect_output(m, answer, writer)
         wiring.connect(m, wiring.flipped(self.registers), bank.bus)
 
         wiring.connect(m, loader.request, wiring.flipped(self.weights_request))
@@ -128,6 +128,7 @@ class Accelerator(wiring.Component):
             loader.layer.eq(sequencer.layer),
             loader.ended_layers.eq(sequencer.layer),
             host.busy.eq(running | host.run),
+            writer.sink.eq(header.layer.sink),
             sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),
             answer.clear.eq(host.run),
             answer.start.eq(sequencer.answer),
@@ -139,10 +140,10 @@ class Accelerator(wiring.Component):
             bank.unknown_command.eq(host.unknown_command),
             bank.spikes_started.eq(host.spikes_started),
             bank.run.eq(host.run),
-            bank.done.eq(answer.done),
+            bank.done.eq(sequencer.finished),
             bank.layer_done.eq(sequencer.layer_done),
             bank.layer.eq(sequencer.layer),
-            bank.words.eq(writer.write.enable),
+            bank.words.eq(writer.moved),
         ]
         m.d.sync += [
             bank.events.eq(sum(cluster.events for cluster in clusters)),
@@ -150,13 +151,22 @@ class Accelerator(wiring.Component):
         ]
         if self._traced:
             m.d.comb += [
-                self.trace.valid.eq(writer.write.enable),
+                self.trace.valid.eq(writer.moved),
                 self.trace.layer.eq(sequencer.layer),
                 self.trace.address.eq(writer.write.address),
                 self.trace.pos.eq(writer.write.data.pos),
                 self.trace.neg.eq(writer.write.data.neg),
             ]
         return m
+
+    def _connect_output(self, m, answer, writer):
+        """Output stream: spike words that leave while layers run, then the answer; never both at once."""
+        m.d.comb += [
+            self.o.valid.eq(writer.o.valid | answer.o.valid),
+            self.o.payload.eq(Mux(writer.o.valid, writer.o.payload, answer.o.payload)),
+            writer.o.ready.eq(self.o.ready),
+            answer.o.ready.eq(self.o.ready & ~writer.o.valid),
+        ]
 
     def _connect_program(self, m, host, sequencer, dispatcher, loader):
         """Program memory: written by the host, read by the sequencer between layers and by the dispatcher in them.

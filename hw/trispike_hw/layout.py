@@ -22,6 +22,14 @@ class Mode(enum.Enum, shape=2):
     LOGITS = 3  #: no spikes: V itself is added to the answer
 
 
+class Sink(enum.Enum, shape=2):
+    """Where a layer's output words go."""
+
+    STORE = 0  #: to the spike memory
+    BOTH = 1  #: to the spike memory and out
+    EXPORT = 2  #: out alone, two words of the output stream each: address, spike word
+
+
 class LayerShape(data.Struct):
     """First header word of a layer."""
 
@@ -36,7 +44,8 @@ class LayerShape(data.Struct):
     window_y: 4  # loop level 1
     out_x: 12  # loop level 2: output pixels, x
     out_y: 12  # loop level 3
-    reserved: 9
+    sink: Sink
+    reserved: 7
 
 
 class LayerTiles(data.Struct):

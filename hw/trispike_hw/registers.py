@@ -13,7 +13,7 @@ from .architecture import Architecture
 from .ports import BLOCK_RAM, RegisterBus
 
 MAGIC_VALUE = 0x31535343
-VERSION_VALUE = 1
+VERSION_VALUE = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ CYCLES_INPUT = Register(
     "cycles from the first word of the first SPIKES write after the last answer until RUN was accepted; "
     "0 if no spikes were written",
 )
-CYCLES_RUN = Register("CYCLES_RUN", 6, "cycles from RUN until the last word of the answer was taken")
+CYCLES_RUN = Register(
+    "CYCLES_RUN", 6, "cycles from RUN until the end: the last word of the answer was taken, or the last layer was over"
+)
 EVENTS = Register("EVENTS", 7, "events of the last run, all lanes")
 ADDITIONS = Register(
     "ADDITIONS",

@@ -1,4 +1,4 @@
-"""Sequencer: runs the layers of a program one after the other, then has the answer sent."""
+"""Sequencer: runs the layers of a program one after the other, then has the answer sent, if there is one."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .dispatcher import LayerHeader
-from .layout import HEADER_WORDS, PROGRAM_BITS, SEGMENT_WORDS
+from .layout import HEADER_WORDS, PROGRAM_BITS, SEGMENT_WORDS, Mode
 
 assert SEGMENT_WORDS == 9  # the pointer's step below is written as 8 + 1, so that no multiplier comes of it
 
@@ -16,7 +16,8 @@ class Sequencer(wiring.Component):
 
     Function: on `run`, walks the program from word 0. A layer ends when the dispatcher has handed over all items and
     `quiet` says that nothing is in flight behind it, and begins when its weights are ready. `layer_done` pulses with
-    the layer's number. After the last layer it pulses `answer` with the number of classes and waits for `answered`.
+    the layer's number. After the last layer, if that has an answer, it pulses `answer` with the number of classes and
+    waits for `answered`. `finished` pulses at the end of a run.
     Latency: seven cycles from the end of a layer to the dispatcher's start. No back-pressure. Reset: idle.
     """
 
@@ -40,6 +41,7 @@ class Sequencer(wiring.Component):
                 "answer": Out(1),
                 "classes": Out(16),
                 "answered": In(1),
+                "finished": Out(1),
             }
         )
 
@@ -100,10 +102,16 @@ class Sequencer(wiring.Component):
                     ]
                     m.next = "HEADER"
                     with m.If(shape.last_layer):
-                        m.next = "ANSWER"
+                        m.next = "END"
+                        with m.If(shape.mode == Mode.LOGITS):
+                            m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += self.answer.eq(1)
                 m.next = "WAIT"
             with m.State("WAIT"), m.If(self.answered):
+                m.d.comb += self.finished.eq(1)
+                m.next = "IDLE"
+            with m.State("END"):
+                m.d.comb += self.finished.eq(1)
                 m.next = "IDLE"
         return m

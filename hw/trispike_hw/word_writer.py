@@ -1,21 +1,24 @@
-"""Gathers the output words of all TSA rows at the one write port of the spike memory."""
+"""Gathers the output words of all TSA rows at the one write port of the spike memory and at the output stream."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .layout import spike_word
+from .layout import STREAM_BITS, Sink, spike_word
 from .ports import WritePort
 from .round_robin import RoundRobin, selected
 from .tsa_layout import output_word
 
 
 class WordWriter(wiring.Component):
-    """Fair arbiter in front of the spike memory.
+    """Fair arbiter in front of the spike memory and the output stream.
 
-    Function: takes one word per cycle from the rows' streams and writes it. Latency: one cycle. Throughput: one word a
-    cycle in all. Back-pressure: a stream waits for its turn. Reset: no write.
+    Function: takes one word per cycle from the rows' streams; `sink` says whether it is written, sent out or both. On
+    `o` a word is two: its address, then the word itself. `moved` is high for a word that leaves, written or not, with
+    its address and data at `write`. Latency: one cycle. Throughput: one word a cycle in all, one in two cycles where
+    they go out. Back-pressure: a stream waits for its turn, and all of them while `o` waits. `idle` is high when no
+    word is inside. Reset: no word.
     """
 
     def __init__(self, arch: Architecture):
@@ -23,7 +26,10 @@ class WordWriter(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(output_word(arch))).array(arch.clusters),
+                "sink": In(Sink),
                 "write": Out(WritePort(arch.spike_address_bits, spike_word(arch))),
+                "moved": Out(1),
+                "o": Out(stream.Signature(STREAM_BITS)),
                 "idle": Out(1),
             }
         )
@@ -32,14 +38,29 @@ class WordWriter(wiring.Component):
         m = Module()
         m.submodules.turn = turn = RoundRobin(self._arch.clusters)
         word = Signal(output_word(self._arch))
-        m.d.comb += [turn.advance.eq(1), word.eq(selected(turn.chosen, (port.payload for port in self.i)))]
-        for number, port in enumerate(self.i):
-            m.d.comb += [turn.requests[number].eq(port.valid), port.ready.eq(turn.chosen[number])]
-        m.d.sync += [
-            self.write.enable.eq(turn.valid),
-            self.write.address.eq(word.address),
-            self.write.data.pos.eq(word.pos),
-            self.write.data.neg.eq(word.neg),
+        leaving, second = Signal(), Signal()  # the word at `write` goes out; its address has gone
+        take = Signal()
+        m.d.comb += [
+            take.eq(~leaving | (second & self.o.ready)),
+            turn.advance.eq(take),
+            word.eq(selected(turn.chosen, (port.payload for port in self.i))),
+            self.o.valid.eq(leaving),
+            self.o.payload.eq(Mux(second, self.write.data.as_value(), self.write.address)),
         ]
-        m.d.comb += self.idle.eq(~turn.valid & ~self.write.enable)
+        for number, port in enumerate(self.i):
+            m.d.comb += [turn.requests[number].eq(port.valid), port.ready.eq(turn.chosen[number] & take)]
+        moving = Signal()
+        m.d.comb += moving.eq(turn.valid & take)
+        m.d.sync += [self.moved.eq(moving), self.write.enable.eq(moving & (self.sink != Sink.EXPORT))]
+        with m.If(self.o.ready):
+            m.d.sync += second.eq(leaving & ~second)
+        with m.If(take):
+            m.d.sync += leaving.eq(turn.valid & (self.sink != Sink.STORE))
+        with m.If(moving):
+            m.d.sync += [
+                self.write.address.eq(word.address),
+                self.write.data.pos.eq(word.pos),
+                self.write.data.neg.eq(word.neg),
+            ]
+        m.d.comb += self.idle.eq(~turn.valid & ~self.moved & ~leaving)
         return m

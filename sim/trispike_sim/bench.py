@@ -3,6 +3,7 @@
 The harness moves the words, at simulator speed; the bench only says how many, and wakes up when they have moved.
 """
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,14 @@ class RegisterBus:
 
 @cocotb.test()
 async def play(dut: Any) -> None:
-    """Load, then image after image, with a record of each phase."""
+    """Load, then run after run, with a record of each phase."""
     directory = Path.cwd()
     script = Script.read(directory)
     streams, registers = Streams(dut), RegisterBus(dut)
     await streams.start(script)
     phases = [(script.load_words, 0, script.identity)]
-    phases += [(words, script.answer_words, script.counters) for words in script.image_words]
+    counters = cycle(script.counters)
+    phases += list(zip(script.run_words, script.output_words, counters, strict=False))
     for phase, (send, receive, addresses) in enumerate(phases):
         if script.dump_from is not None and phase == script.dump_from + 1:
             dut.dump.value = 1

@@ -2,15 +2,13 @@
 
 import os
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import cocotb
 from cocotb_tools.runner import get_runner
 
-from trispike.cache import NewEntry, cache_directory, forget_oldest, key_of
+from trispike.cache import NewEntry, cache_directory, forget_oldest, hardware_sources, key_of
 from trispike.errors import ToolError
-from trispike_hw import __file__ as hardware
 from trispike_hw.architecture import Architecture
 
 from .tools import Simulator
@@ -38,7 +36,7 @@ def accelerator_verilog(arch: Architecture) -> str:
     Raises:
         OutputError: if the cache cannot be written.
     """
-    path = cache_directory() / "verilog" / f"{key_of(arch.digest, hardware_digest())}.v"
+    path = cache_directory() / "verilog" / f"{key_of(arch.digest, hardware_sources())}.v"
     if path.exists():
         return path.read_text(encoding="utf-8")
     # Amaranth and the generators are slow to import, and a cached design does not need them.
@@ -117,12 +115,3 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
             finished.replace(target)
     forget_oldest(target.parent, _KEPT)
     return target
-
-
-@cache
-def hardware_digest() -> str:
-    """Hash of everything that the Verilog of an architecture depends on, but the architecture: names the RTL."""
-    from importlib.metadata import version
-
-    sources = sorted(Path(hardware).parent.glob("**/*.py"))
-    return key_of(version("amaranth"), *(source.read_text(encoding="utf-8") for source in sources))

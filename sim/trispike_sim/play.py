@@ -73,10 +73,10 @@ def play(design: Design, script: Script, stimulus: Stimulus, directory: Path, pr
         raise _stuck(records[-1], script)
     if records and records[-1].beyond:
         raise DeviceError(
-            f"the design asked {_phase(records[-1])} for rows beyond the {len(stimulus.external)} of the external "
-            "weight memory; simulate with a waveform to see where"
+            f"the design asked {_phase(records[-1], script)} for rows beyond the {len(stimulus.external)} of the "
+            "external weight memory; simulate with a waveform to see where"
         )
-    if len(records) != 1 + len(script.image_words):
+    if len(records) != 1 + len(script.run_words):
         raise ToolError(f"{name} ended before its time: {_last_line(log)}")
     return time.monotonic() - start
 
@@ -96,7 +96,7 @@ def _followed(directory: Path, script: Script, progress: Progress | None) -> Ite
             done = _done(directory, script)
             if done > reported:
                 reported = done
-                progress(done, len(script.image_words))
+                progress(done, len(script.run_words) // script.runs_per_image)
             if ended:
                 return
 
@@ -113,19 +113,22 @@ def _done(directory: Path, script: Script) -> float:
     """Images done; of the one at hand, the share of its layers that have ended."""
     path = directory / LAYERS
     begun = path.read_bytes().count(b"\n") if path.exists() else 0
-    images = max(0, len(read_records(directory)) - 1)
-    layers = min(max(0, begun - images * script.storing - 1), script.storing)
-    return images + layers / (script.storing + 1)
+    runs = max(0, len(read_records(directory)) - 1)
+    layers = min(max(0, begun - runs * script.storing - 1), script.storing)
+    return (runs + layers / (script.storing + 1)) / script.runs_per_image
 
 
-def _phase(record: Record) -> str:
-    return "while the program was loaded" if record.phase == 0 else f"in image {record.phase - 1}"
+def _phase(record: Record, script: Script) -> str:
+    if record.phase == 0:
+        return "while the program was loaded"
+    image, chapter = divmod(record.phase - 1, script.runs_per_image)
+    return f"in image {image}" if script.runs_per_image == 1 else f"in chapter {chapter} of image {image}"
 
 
 def _stuck(record: Record, script: Script) -> DeviceError:
     return DeviceError(
-        f"the design got stuck {_phase(record)}: no word went in, out or to spike memory for {script.patience} cycles, "
-        f"after {record.sent} words in, {record.traced} stored and {record.received} out; "
+        f"the design got stuck {_phase(record, script)}: no word went in, out or to spike memory for "
+        f"{script.patience} cycles, after {record.sent} words in, {record.traced} stored and {record.received} out; "
         "simulate with a waveform to see where"
     )
 

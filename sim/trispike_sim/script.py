@@ -17,21 +17,24 @@ LAYERS = "layers.hex"
 
 @dataclass(frozen=True)
 class Script:
-    """What the bench does: send the load stream, read `identity`; then send an image, take its answer, read `counters`.
+    """What the bench does: send the load stream, read `identity`; then run by run, send it, take what comes, read
+    `counters`.
 
-    `load_words` and `image_words` are the lengths of the streams that stand one behind the other in INPUT;
-    `answer_words` is the length of one answer. `identity` and `counters` are word addresses on the register bus.
+    `load_words` and `run_words` are the lengths of the streams that stand one behind the other in INPUT;
+    `output_words` says how many words come out of each run. Every image has `runs_per_image` of them. `identity` and
+    `counters`, those of every run of an image, are word addresses on the register bus.
     `seed`, `input_pause`, `output_pause` and `weight_pause` (of 256) shape the pauses of the streams. The external
     weight memory offers the first row of a burst `weight_latency` (>= 1) cycles after it took the request.
     `patience` is the number of cycles without any progress after which the design counts as stuck. `storing` layers
-    of an image store spikes. The waveform starts before image `dump_from`, if there is one.
+    of a run store spikes (0: they differ). The waveform starts before run `dump_from`, if there is one.
     """
 
     load_words: int
-    image_words: list[int]
-    answer_words: int
+    run_words: list[int]
+    output_words: list[int]
+    runs_per_image: int
     identity: list[int]
-    counters: list[int]
+    counters: list[list[int]]
     seed: int
     input_pause: int
     output_pause: int
@@ -53,7 +56,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Record:
-    """What the bench saw in one phase: phase 0 is loading, phase n is image n - 1.
+    """What the bench saw in one phase: phase 0 is loading, phase n is run n - 1.
 
     `cycles` is the length of the phase; `received`, `traced` and `streamed` count the output words, stored spike words
     and rows from the external weight memory since the start. `registers` are the values asked for, None where a bit is

@@ -2,24 +2,27 @@
 
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from trispike.book import Book
 from trispike.errors import DeviceError, InputError, OutputError
-from trispike.golden import GoldenModel
+from trispike.golden import GoldenModel, Result
+from trispike.identity import IDENTITY, check_identity
 from trispike.inputs import checked_images
-from trispike.program import Program
-from trispike.streams import decode_answer
+from trispike.program import Code, Program
+from trispike.streams import answer_integers
 from trispike_hw import registers
-from trispike_hw.architecture import Architecture
 from trispike_hw.registers import Register, layer_register
 
 from .build import accelerator_verilog
-from .compare import compare, layer_numbers
+from .compare import Comparison
 from .play import Design, Progress, play
-from .report import ImageReport, LayerReport, Mismatch, SimulationReport
+from .report import ImageReport, LayerReport, SimulationReport
+from .runs import Run, runs_of, split_output
 from .script import ANSWERS, TRACE, Record, Script, read_records, read_words
 from .stimulus import Stimulus
 from .tools import Simulator, find
@@ -31,12 +34,11 @@ INPUT_PAUSE, OUTPUT_PAUSE, WEIGHT_PAUSE = 64, 128, 64
 #: Cycles without a word in, out or stored after which the design counts as stuck.
 PATIENCE = 200_000
 
-_IDENTITY = (registers.MAGIC, registers.VERSION, registers.DIGEST_HIGH, registers.DIGEST_LOW)
 _RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS, registers.ADDITIONS)
 
 
 def simulate(
-    program: Program,
+    program: Program | Book,
     images: np.ndarray,
     engine: str | None = None,
     seed: int = 0,
@@ -49,6 +51,8 @@ def simulate(
     weight_latency: int = 32,
 ) -> SimulationReport:
     """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains and additions, and the integers.
+
+    A book runs chapter by chapter; each gets what the golden model says that it reads, and what it sends is compared.
 
     `engine` is icarus, verilator or None for the quicker one that is installed; the report says which it was. With
     `stalls` the simulated host pauses both streams, and the external weight memory its rows, at random, by `seed`.
@@ -69,15 +73,18 @@ def simulate(
     images = checked_images(images, network.input_shape, f"images for {network.name}")
     if weight_latency < 1:
         raise InputError(f"weight_latency must be at least 1 cycle, not {weight_latency}")
-    stimulus = Stimulus.of(program, images)
-    simulator = _chosen(program, images, stimulus) if engine is None else find(engine)
+    golden = GoldenModel(network).run(images, keep_trains=True)
+    runs = runs_of(program, images, golden)
+    stimulus = Stimulus.of(program, chain(*runs))
+    simulator = _chosen(program, golden, stimulus) if engine is None else find(engine)
     design = Design(simulator, accelerator_verilog(program.arch) if verilog is None else verilog, program.arch)
     script = Script(
         load_words=len(stimulus.load),
-        image_words=[len(stream) for stream in stimulus.inputs],
-        answer_words=network.classes,
-        identity=[register.offset for register in _IDENTITY],
-        counters=[register.offset for register in _counters(program)],
+        run_words=[len(run.words) for run in chain(*runs)],
+        output_words=[run.output_words for run in chain(*runs)],
+        runs_per_image=len(runs[0]),
+        identity=[register.offset for register in IDENTITY],
+        counters=[[register.offset for register in _counters(run.code)] for run in runs[0]],
         seed=(seed * 2654435761 + 1) % (1 << 32),  # spreads neighbouring seeds over the generator's states
         input_pause=INPUT_PAUSE if stalls else 0,
         output_pause=OUTPUT_PAUSE if stalls else 0,
@@ -90,7 +97,7 @@ def simulate(
     with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
         try:
             seconds = play(design, script, stimulus, Path(name), progress)
-            judged, load_cycles = _judge(program, images, Path(name))
+            judged, load_cycles = _judge(program, runs, golden, Path(name))
         finally:
             if waves is not None:  # the more so if something went wrong
                 _keep(Path(name), waves)
@@ -103,29 +110,31 @@ def simulate(
     return replace(report, waves=_waves_of(design, script, stimulus, first), waves_from=first)
 
 
-def _chosen(program: Program, images: np.ndarray, stimulus: Stimulus) -> Simulator:
-    """The quicker simulator: what the first image adds, at one addition a processing element and cycle, for all."""
-    first = GoldenModel(program.network).run(images[:1])
-    additions = sum(int(layer[0]) for layer in first.additions.values())
-    return find(cycles=stimulus.words + len(images) * additions // program.arch.pes)
+def _chosen(program: Program | Book, golden: Result, stimulus: Stimulus) -> Simulator:
+    """The quicker simulator, at one addition a processing element and cycle."""
+    additions = sum(int(layer.sum()) for layer in golden.additions.values())
+    return find(cycles=stimulus.words + additions // program.arch.pes)
 
 
-def _storing(program: Program) -> int:
-    """Layers, their parts counted one by one, that store spikes: all but those of the answer."""
+def _storing(program: Program | Book) -> int:
+    """Layers of a program, their parts counted one by one, that store spikes: all but those of the answer."""
+    if isinstance(program, Book):
+        return 0
     return len(program.layer_names) - program.layer_names.count(program.layer_names[-1])
 
 
-def _counters(program: Program) -> list[Register]:
-    """The registers that are read after each image."""
-    layers = range(len(program.layer_names))
+def _counters(code: Code) -> list[Register]:
+    """The registers that are read after each run."""
+    layers = range(len(code.layer_names))
     return [*_RUN, *(layer_register(layer, name) for layer in layers for name in registers.LAYER_FIELDS)]
 
 
 def _waves_of(design: Design, script: Script, stimulus: Stimulus, image: int) -> Path:
     """Play the script again up to `image` and keep a waveform of that image."""
-    again = replace(script, image_words=script.image_words[: image + 1], dump_from=image)
+    before, after = image * script.runs_per_image, (image + 1) * script.runs_per_image
+    again = replace(script, run_words=script.run_words[:after], dump_from=before)
     with tempfile.TemporaryDirectory(prefix="trispike-sim-") as name:
-        play(design, again, stimulus.first(image + 1), Path(name), None)
+        play(design, again, stimulus.first(after), Path(name), None)
         kept = Path(tempfile.mkdtemp(prefix="trispike-mismatch-"))
         return _keep(Path(name), kept / f"waves{design.waves_suffix}")
 
@@ -142,58 +151,87 @@ def _keep(directory: Path, waves: Path) -> Path:
     return waves
 
 
-def _judge(program: Program, images: np.ndarray, directory: Path) -> tuple[list[ImageReport], int]:
-    """What each image came to, and the cycles of loading, from the files that a run left in `directory`."""
+def _judge(
+    program: Program | Book, runs: list[list[Run]], golden: Result, directory: Path
+) -> tuple[list[ImageReport], int]:
+    """What each image came to, and the cycles of loading, from the files that its `runs` left in `directory`."""
     load, *phases = read_records(directory)
-    _check_identity(program.arch, _values(_IDENTITY, load))
+    check_identity(program.arch, _values(IDENTITY, load), "the design", "generate its Verilog")
     try:
         stored = read_words(directory / TRACE, 4)
-        answers = read_words(directory / ANSWERS, 1)[:, 0]
+        output = read_words(directory / ANSWERS, 1)[:, 0]
     except ValueError as error:
         raise DeviceError(
             "the design answered or stored undefined bits; simulate with a waveform to see where they come from"
         ) from error
-    golden = GoldenModel(program.network)
-    reports, before = [], load
-    for phase, image in zip(phases, images, strict=True):
-        values = _values(_counters(program), phase)
-        if values[registers.STATUS] & registers.STATUS_UNKNOWN_COMMAND:
-            raise DeviceError(
-                f"the design refused a command before it answered image {phase.phase - 1}; load an image that was "
-                f"compiled for architecture {program.arch.name}"
-            )
-        integers = decode_answer(program, answers[before.received : phase.received])
-        expected = golden.run(image[None], keep_trains=True)
-        layers = tuple(_layer_report(name, numbers, values) for name, numbers in layer_numbers(program).items())
-        additions = {layer.name: layer.additions for layer in layers}
-        mismatches, count = compare(program, stored[before.traced : phase.traced], integers, additions, expected)
-        if values[registers.STATUS] & registers.STATUS_CORRUPT:
-            mismatches.append(Mismatch("(any)", "no corrupt spike word read", "one, says STATUS"))
-            count += 1
-        reports.append(
-            ImageReport(
-                integers=integers,
-                expected=expected.integers[0],
-                cycles=values[registers.CYCLES_RUN],
-                input_cycles=values[registers.CYCLES_INPUT],
-                events=values[registers.EVENTS],
-                additions=values[registers.ADDITIONS],
-                streamed_rows=phase.streamed - before.streamed,
-                layers=layers,
-                mismatches=tuple(mismatches),
-                mismatch_count=count,
-            )
-        )
-        before = phase
+    reports, before, per_image = [], load, len(runs[0])
+    for number, own in enumerate(runs):
+        seen = []
+        for phase, run in zip(phases[number * per_image :], own, strict=False):
+            values = _values(_counters(run.code), phase)
+            if values[registers.STATUS] & registers.STATUS_UNKNOWN_COMMAND:
+                raise DeviceError(
+                    f"the design refused a command before it answered image {number}; load an image that was "
+                    f"compiled for architecture {program.arch.name}"
+                )
+            words = stored[before.traced : phase.traced], output[before.received : phase.received]
+            seen.append(_Seen(run, values, *words, phase.streamed - before.streamed))
+            before = phase
+        reports.append(_image_report(program, number, seen, golden))
     return reports, load.cycles
 
 
-def _layer_report(name: str, numbers: list[int], values: dict[Register, int]) -> LayerReport:
-    """Counters of the layer whose parts have these numbers."""
-    counters = {
-        field: sum(values[layer_register(number, field)] for number in numbers) for field in registers.LAYER_FIELDS
-    }
-    return LayerReport(name, **counters)
+@dataclass(frozen=True)
+class _Seen:
+    """What a run came to: registers, spike words, words of the output stream, rows from the external memory."""
+
+    run: Run
+    values: dict[Register, int]
+    stored: np.ndarray
+    output: np.ndarray
+    streamed: int
+
+
+def _image_report(program: Program | Book, number: int, seen: list[_Seen], golden: Result) -> ImageReport:
+    """The report of image `number`, whose runs came to `seen`."""
+    network = program.network
+    comparison = Comparison(program.arch, {name: trains[number] for name, trains in golden.trains.items()})
+    integers = np.zeros(network.classes, np.int64)
+    for each in seen:
+        sent, answer = split_output(each.run, each.output)
+        comparison.run(each.run, each.stored, sent)
+        integers[slice(*each.run.answer)] += answer_integers(answer)
+    layers = _layer_reports(program, seen)
+    for layer in layers:
+        comparison.additions(layer.name, layer.additions, int(golden.additions[layer.name][number]))
+    comparison.answer(network.layers[-1].name, integers, golden.integers[number])
+    comparison.status(any(each.values[registers.STATUS] & registers.STATUS_CORRUPT for each in seen))
+
+    def total(register: Register) -> int:
+        return sum(each.values[register] for each in seen)
+
+    return ImageReport(
+        integers=integers,
+        expected=golden.integers[number],
+        cycles=total(registers.CYCLES_RUN),
+        input_cycles=total(registers.CYCLES_INPUT),
+        events=total(registers.EVENTS),
+        additions=total(registers.ADDITIONS),
+        streamed_rows=sum(each.streamed for each in seen),
+        layers=layers,
+        mismatches=tuple(comparison.shown),
+        mismatch_count=comparison.count,
+    )
+
+
+def _layer_reports(program: Program | Book, seen: list[_Seen]) -> tuple[LayerReport, ...]:
+    """Counters of every layer, over all its parts and runs."""
+    sums = {layer.name: dict.fromkeys(registers.LAYER_FIELDS, 0) for layer in program.network.layers}
+    for each in seen:
+        for number, name in enumerate(each.run.code.layer_names):
+            for field in registers.LAYER_FIELDS:
+                sums[name][field] += each.values[layer_register(number, field)]
+    return tuple(LayerReport(name, **counters) for name, counters in sums.items())
 
 
 def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dict[Register, int]:
@@ -206,19 +244,3 @@ def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dic
             )
         values[register] = value
     return values
-
-
-def _check_identity(arch: Architecture, values: dict[Register, int]) -> None:
-    """Refuse a design that is none of ours, or for another architecture."""
-    magic, version = values[registers.MAGIC], values[registers.VERSION]
-    if (magic, version) != (registers.MAGIC_VALUE, registers.VERSION_VALUE):
-        raise DeviceError(
-            f"the design identifies itself as {magic:#010x} version {version}, not as {registers.MAGIC_VALUE:#010x} "
-            f"version {registers.VERSION_VALUE}; generate its Verilog with this version of trispike"
-        )
-    found = f"{values[registers.DIGEST_HIGH]:08x}{values[registers.DIGEST_LOW]:08x}"
-    if found != arch.digest[:16]:
-        raise DeviceError(
-            f"the program is for architecture {arch.name} ({arch.digest[:16]}), but the design is of architecture "
-            f"{found}; generate the Verilog for {arch.name} or compile the network for the design's architecture"
-        )

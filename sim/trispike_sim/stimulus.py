@@ -1,19 +1,22 @@
-"""What a program and its images come to on the pins: the words and rows that the harness feeds to the design."""
+"""What a program or book and images come to on the pins: the words and rows that the harness feeds to the design."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from trispike.book import Book
 from trispike.program import Program
-from trispike.streams import input_stream, load_stream, weight_words
+from trispike.streams import weight_words
 
+from .runs import Run, first_words
 from .script import EXTERNAL, INPUT
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What the harness feeds: `load` uint32 words, then one stream of `inputs` per image; `external` uint8 [rows, bytes
+    """What the harness feeds: `load` uint32 words, then one stream of `inputs` per run; `external` uint8 [rows, bytes
     of a row, most significant first] is the content of the external weight memory."""
 
     load: np.ndarray
@@ -21,22 +24,18 @@ class Stimulus:
     external: np.ndarray
 
     @classmethod
-    def of(cls, program: Program, images: np.ndarray) -> "Stimulus":
-        """Everything that `program` needs to compute `images`.
-
-        Raises:
-            InputError: if the network does not take them.
-        """
-        return cls(load_stream(program), [input_stream(program, image) for image in images], _external(program))
+    def of(cls, program: Program | Book, runs: Iterable[Run]) -> "Stimulus":
+        """Everything that `program` needs for `runs`."""
+        return cls(first_words(program), [run.words for run in runs], _external(program))
 
     @property
     def words(self) -> int:
         """Words on the input stream in all."""
         return len(self.load) + sum(map(len, self.inputs))
 
-    def first(self, images: int) -> "Stimulus":
-        """The stimulus of the first `images` images."""
-        return replace(self, inputs=self.inputs[:images])
+    def first(self, runs: int) -> "Stimulus":
+        """The stimulus of the first `runs` runs."""
+        return replace(self, inputs=self.inputs[:runs])
 
     def write(self, directory: Path) -> None:
         """Leave the words, one behind the other, and the rows for the harness."""
@@ -44,7 +43,7 @@ class Stimulus:
         (directory / EXTERNAL).write_bytes(self.external.tobytes())
 
 
-def _external(program: Program) -> np.ndarray:
+def _external(program: Program | Book) -> np.ndarray:
     arch = program.arch
     row_bytes = arch.columns * arch.weight_bits // 8
     if program.external is None or not len(program.external):

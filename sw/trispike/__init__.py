@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import compile, compile_with_report
+    from .book import Book
     from .device import open_device
     from .image import load, save
     from .program import Program
 
-__all__ = ["Program", "compile", "compile_with_report", "load", "open_device", "save"]
+__all__ = ["Book", "Program", "compile", "compile_with_report", "load", "open_device", "save"]
 
 _HOMES = {
+    "Book": "book",
     "Program": "program",
     "compile": "api",
     "compile_with_report": "api",

@@ -12,9 +12,10 @@ import numpy as np
 from trispike_hw.architecture import Architecture, preset
 
 from . import importers
+from .book import Book
 from .conversion import ConversionReport, convert, fewest_time_steps
 from .graph import Graph
-from .lowering import lower
+from .lowering import fit
 from .program import Program
 
 DEFAULT_TIME_STEPS = 8
@@ -24,15 +25,16 @@ DEFAULT_TAU = 2 / 3
 
 @dataclass(frozen=True)
 class Compilation:
-    """A program, what the conversion of its network reports, and what the importer notes (one sentence each)."""
+    """A program or book, what the conversion of its network reports, and what importer and lowering note (one sentence
+    each)."""
 
-    program: Program
+    program: Program | Book
     report: ConversionReport
     notes: tuple[str, ...]
 
 
-def compile(model: Any, arch: Architecture | str = "small", **options: Any) -> Program:
-    """The program of `model` on `arch`: `compile_with_report` without the report."""
+def compile(model: Any, arch: Architecture | str = "small", **options: Any) -> Program | Book:
+    """The program, or the book where none holds it, of `model` on `arch`: `compile_with_report` without the report."""
     return compile_with_report(model, arch, **options).program
 
 
@@ -74,4 +76,5 @@ def compile_with_report(
         network, report = fewest_time_steps(
             graph, architecture, loss=loss, calibration=calibration, silent=silent, tau=tau
         )
-    return Compilation(lower(network, architecture), report, graph.notes)
+    program, reason = fit(network, architecture)
+    return Compilation(program, report, graph.notes if reason is None else (*graph.notes, reason))

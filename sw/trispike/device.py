@@ -6,8 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
+from .book import Book
 from .errors import DeviceError
 from .golden import GoldenModel
+from .inputs import checked_images
+from .link.line import DEFAULT_BAUD, SerialLine
+from .link.machine import LinkedMachine
 from .network import Network
 from .program import Program
 from .simulation import simulate
@@ -37,7 +41,7 @@ class Answers:
 class Device(Protocol):
     """Computes programs."""
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         """Answers to images `x`, real [N, C, H, W].
 
         Raises:
@@ -50,7 +54,7 @@ class Device(Protocol):
 class GoldenDevice:
     """The golden model as a device."""
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         return Answers.of(program.network, GoldenModel(program.network).run(x, progress=progress).integers)
 
 
@@ -60,26 +64,56 @@ class RtlDevice:
     def __init__(self, engine: str | None = None) -> None:
         self._engine = engine
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
         report = simulate(program, x, engine=self._engine, stalls=False, progress=progress)
         if not report.bit_exact:
             raise DeviceError(f"the RTL does not compute what the golden model does; {report.explain()}")
         return Answers.of(program.network, report.integers)
 
 
-DEVICES = ("golden", "rtl")
+class SerialDevice:
+    """A board, or a simulated one (`trispike serve`), at the serial port `path` with `baud` bits a second."""
+
+    def __init__(self, path: str, baud: int = DEFAULT_BAUD) -> None:
+        self._path, self._baud = path, baud
+
+    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+        x = checked_images(x, program.network.input_shape, f"images for {program.network.name}")
+        with SerialLine(self._path, self._baud) as line:
+            machine = LinkedMachine(line)
+            machine.check(program.arch)
+            machine.load(program)
+            integers = np.empty((len(x), program.network.classes), np.int64)
+            for number, image in enumerate(x):
+                integers[number] = machine.compute(program, image)
+                if progress is not None:
+                    progress(number + 1, len(x))
+        return Answers.of(program.network, integers)
 
 
-def open_device(name: str, *, engine: str | None = None) -> Device:
-    """The device `name`, one of DEVICES; `engine` chooses the simulator of rtl.
+_SERIAL = "serial:"
+DEVICES = ("golden", "rtl", f"{_SERIAL}PORT")
+
+
+def is_device(name: str) -> bool:
+    """Whether `open_device` knows the name."""
+    return name in DEVICES[:2] or (name.startswith(_SERIAL) and name != _SERIAL)
+
+
+def open_device(name: str, *, engine: str | None = None, baud: int = DEFAULT_BAUD) -> Device:
+    """The device `name`, one of DEVICES with a port for PORT; nothing is opened before it runs.
+
+    `engine` chooses the simulator of rtl, `baud` the rate of a serial port.
 
     Raises:
         DeviceError: if there is no such device.
     """
+    if not is_device(name):
+        raise DeviceError(f"there is no device {name!r}; choose one of {', '.join(DEVICES)}")
     match name:
         case "golden":
             return GoldenDevice()
         case "rtl":
             return RtlDevice(engine)
         case _:
-            raise DeviceError(f"there is no device {name!r}; choose one of {', '.join(DEVICES)}")
+            return SerialDevice(name.removeprefix(_SERIAL), baud)

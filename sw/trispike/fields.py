@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
@@ -15,6 +16,15 @@ def fields_of(struct: Any, word: int) -> dict[str, Any]:
     """Every field of a packed word; enumerations as their members, structs and arrays as constants."""
     const = _layout(struct).from_bits(word)
     return {key: getattr(const, key) for key in _layout(struct).members}
+
+
+def columns_of(struct: Any, words: np.ndarray) -> dict[str, np.ndarray]:
+    """Every field of packed words uint64 [n] as its bits, int64 [n]; for many words at once."""
+    fields = {}
+    for key, field in _layout(struct):
+        width = Shape.cast(field.shape).width
+        fields[key] = (words >> np.uint64(field.offset) & np.uint64((1 << width) - 1)).astype(np.int64)
+    return fields
 
 
 def wrapped(value: int, shape: Shape) -> int:

@@ -8,7 +8,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from .graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from .inputs import checked_images
 from .network import INPUT
 
@@ -28,10 +28,7 @@ def run(graph: Graph, x: np.ndarray, keep: bool = False) -> np.ndarray | tuple[n
     Raises:
         InputError: if the type, the shape or the content of x does not fit the network.
     """
-    x = np.asarray(x)
-    if x.ndim == 2 and graph.input_shape[1:] == (1, 1):
-        x = x[:, :, None, None]
-    x = checked_images(x, graph.input_shape, f"images for {graph.name}", dtype=np.float32, fewest=0)
+    x = checked_images(np.asarray(x), graph.input_shape, f"images for {graph.name}", dtype=np.float32, fewest=0)
     step = max(1, _PATCH_VALUES // max(_values_per_image(graph, node) for node in graph.nodes))
     starts = range(0, max(len(x), 1), step)  # one empty chunk where there are no images
     chunks = [_evaluate(graph, x[start : start + step], keep) for start in starts]
@@ -80,11 +77,13 @@ def evaluate(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
         case AveragePool():
             return _average_pool(node, x)
         case Add():
-            return inputs[0] + inputs[1]
+            return sum(inputs[1:], inputs[0])
         case Affine():
             return x * node.scale[:, None, None] + node.shift[:, None, None]
         case Concat():
             return np.concatenate(inputs, axis=1)
+        case Select():
+            return x[:, node.channels]
         case Pad():
             return np.pad(_pad(x, node.padding), ((0, 0), node.channels, (0, 0), (0, 0)))
         case _:

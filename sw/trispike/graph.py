@@ -61,7 +61,7 @@ class AveragePool(Node):
 
 @dataclass(frozen=True)
 class Add(Node):
-    """Sum of two tensors of one shape: the joint of a residual block."""
+    """Sum of tensors of one shape: the joint of a residual block."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,13 @@ class Affine(Node):
 @dataclass(frozen=True)
 class Concat(Node):
     """Its inputs one behind the other along the channels."""
+
+
+@dataclass(frozen=True)
+class Select(Node):
+    """Some channels of its input in any order: `channels` are their numbers there."""
+
+    channels: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from pydantic import ValidationError
 from trispike_hw.architecture import Architecture, build
 from trispike_hw.layout import PROGRAM_BITS, constant_word
 
+from .book import Book
 from .errors import ArchitectureError, ImageError, OutputError
+from .image_codes import chapter_record, code_record, codes_of
 from .image_manifest import (
     FORMAT,
     MOST_BYTES,
@@ -38,8 +40,6 @@ from .image_sections import (
     arrays_of,
     layer_record,
     network_record,
-    packing_record,
-    placement_records,
     program_from,
 )
 from .program import Program
@@ -49,7 +49,7 @@ BINARY, MANIFEST, MEMORIES = "image.bin", "manifest.json", "mem"
 DIGEST_DIGITS = 12
 
 
-def save(program: Program, directory: Path | str) -> None:
+def save(program: Program | Book, directory: Path | str) -> None:
     """Write `program` to `directory`, which is made or, if it holds an image, replaced; other files in it are kept.
 
     Raises:
@@ -96,8 +96,8 @@ def _unwritable(directory: Path | str, reason: str) -> OutputError:
     return OutputError(f"cannot write the image to {directory}: {reason}; choose another directory")
 
 
-def load(directory: Path | str, arch: Architecture | None = None) -> Program:
-    """Read a program; with `arch`, only one for that architecture.
+def load(directory: Path | str, arch: Architecture | None = None) -> Program | Book:
+    """Read a program or book; with `arch`, only one for that architecture.
 
     Raises:
         ImageError: if files are missing, truncated or altered, of another schema version or for another architecture.
@@ -118,23 +118,26 @@ def load(directory: Path | str, arch: Architecture | None = None) -> Program:
     return program_from(manifest, arch or made_for, arrays)
 
 
-def memory_files(program: Program) -> dict[str, str]:
+def memory_files(program: Program | Book) -> dict[str, str]:
     """Texts for `$readmemh` by path, one row a line: program, constants, the resident weights of every lane pair and,
-    where weights stream in, what stands behind the external weight port."""
+    where weights stream in, what stands behind the external weight port. Of a book, whose host writes program and
+    constants again and again, it is the latter alone."""
     arch = program.arch
-    files = {
-        f"{MEMORIES}/program.hex": _hex([int(word) for word in program.program], PROGRAM_BITS),
-        f"{MEMORIES}/constants.hex": _hex(program.constants, Shape.cast(constant_word(arch)).width),
-    }
-    memories = [*program.weights, *([] if program.external is None else [program.external])]
-    for name, rows in zip(_weight_files(arch, bool(program.load_list)), memories, strict=True):
-        files[name] = _hex_of_weights(rows, arch)
-    return files
+    external = [] if program.external is None else [program.external]
+    resident = program.weights if isinstance(program, Program) else ()
+    files = {}
+    if isinstance(program, Program):
+        files = {
+            f"{MEMORIES}/program.hex": _hex([int(word) for word in program.program], PROGRAM_BITS),
+            f"{MEMORIES}/constants.hex": _hex(program.constants, Shape.cast(constant_word(arch)).width),
+        }
+    names = _weight_files(len(resident), bool(external))
+    return files | {name: _hex_of_weights(rows, arch) for name, rows in zip(names, [*resident, *external], strict=True)}
 
 
-def _weight_files(arch: Architecture, streamed: bool) -> list[str]:
-    pairs = [f"{MEMORIES}/weights_{pair:02d}.hex" for pair in range(arch.pairs)]
-    return [*pairs, f"{MEMORIES}/external.hex"] if streamed else pairs
+def _weight_files(pairs: int, streamed: bool) -> list[str]:
+    resident = [f"{MEMORIES}/weights_{pair:02d}.hex" for pair in range(pairs)]
+    return [*resident, f"{MEMORIES}/external.hex"] if streamed else resident
 
 
 def _hex_of_weights(rows: np.ndarray, arch: Architecture) -> str:
@@ -150,7 +153,7 @@ def _hex(rows: Sequence[int], bits: int) -> str:
     return "".join(f"{row:0{digits}x}\n" for row in rows)
 
 
-def _write(program: Program, directory: Path) -> None:
+def _write(program: Program | Book, directory: Path) -> None:
     """Write all files into an empty directory."""
     sections, parts = [], []
     offset = 0
@@ -182,10 +185,9 @@ def _write(program: Program, directory: Path) -> None:
         sections=sections,
         files=[FileRecord(path=path, size=len(data), crc32=zlib.crc32(data)) for path, data in files.items()],
         network=network_record(program.network),
-        layers=[layer_record(layer, program.layer_names.count(layer.name)) for layer in program.network.layers],
-        load_list=program.load_list,
-        placements=placement_records(program),
-        input_packing=packing_record(program),
+        layers=[layer_record(layer) for layer in program.network.layers],
+        codes=[code_record(code, program.network) for code in codes_of(program)],
+        chapters=[chapter_record(chapter) for chapter in program.chapters] if isinstance(program, Book) else [],
     )
     (directory / MEMORIES).mkdir()
     (directory / BINARY).write_bytes(content)
@@ -302,8 +304,9 @@ def _sections(path: Path, binary: bytes, records: Sequence[SectionRecord]) -> di
 
 def _check_files(path: Path, manifest: Manifest, arch: Architecture) -> None:
     """Refuse memory files that are not the ones this architecture has, or not intact; no other path is ever opened."""
-    weights = _weight_files(arch, bool(manifest.load_list))
-    expected = [f"{MEMORIES}/program.hex", f"{MEMORIES}/constants.hex", *weights]
+    book, streamed = bool(manifest.chapters), any(code.load_list for code in manifest.codes)
+    own = [] if book else [f"{MEMORIES}/program.hex", f"{MEMORIES}/constants.hex"]
+    expected = own + _weight_files(0 if book else arch.pairs, streamed or book)
     if [record.path for record in manifest.files] != expected:
         raise ImageError(
             f"{path / MANIFEST} does not list the memory files of its architecture; compile the network again"

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .network import Kind, Mode
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FORMAT = "trispike image"
 
 MOST_BYTES = 1 << 32
@@ -15,8 +15,10 @@ MOST_BYTES = 1 << 32
 _Size = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 _Address = Annotated[int, Field(ge=0, le=1 << 18)]
 _Length = Annotated[int, Field(ge=1, le=1 << 16)]
+_Count = Annotated[int, Field(ge=0, le=1 << 48)]
 _Small = Annotated[int, Field(ge=1, le=1 << 12)]
 _Offset = Annotated[int, Field(ge=-(1 << 12), le=1 << 12)]
+_Padding = Annotated[int, Field(ge=0, le=1 << 12)]
 _Crc = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 _Sha = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -69,6 +71,7 @@ class SegmentRecord(_Record):
     stride: _Pair
     padding: tuple[_Offset, _Offset]
     dilation: _Pair
+    first: Annotated[int, Field(ge=0, le=1 << 16)]
 
 
 class PoolRecord(_Record):
@@ -79,7 +82,7 @@ class PoolRecord(_Record):
 
 
 class LayerRecord(_Record):
-    """A `Layer` without its arrays; `parts` layers of the program compute it."""
+    """A `Layer` without its arrays."""
 
     name: _Name
     mode: Mode
@@ -88,7 +91,6 @@ class LayerRecord(_Record):
     silent: Annotated[int, Field(ge=0, le=16)]
     pool: PoolRecord | None
     segments: Annotated[list[SegmentRecord], Field(max_length=64)]
-    parts: _Small
 
 
 class PlacementRecord(_Record):
@@ -111,22 +113,57 @@ class PackingRecord(_Record):
     top: _Offset
 
 
+class CodeRecord(_Record):
+    """A `Code`: so many program and constant words of those that stand one behind the other in their sections.
+
+    `layers` are the numbers of the network's layers that the program's layers compute; `load_list` is where the load
+    list stands in the program (0: all weights are resident).
+    """
+
+    program_words: Annotated[int, Field(ge=1, le=1 << 16)]
+    constant_words: Annotated[int, Field(ge=0, le=1 << 16)]
+    layers: Annotated[list[_Count], Field(min_length=1, max_length=1 << 10)]
+    cycles: list[_Count]
+    load_list: Annotated[int, Field(ge=0, le=1 << 16)]
+    placements: dict[str, PlacementRecord]
+    input_packing: PackingRecord
+
+
+class RegionRecord(_Record):
+    """A `Region`."""
+
+    tensor: _Name
+    channels: tuple[_Count, _Count]
+    rows: tuple[_Count, _Count]
+    columns: tuple[_Count, _Count]
+
+
+class ChapterRecord(_Record):
+    """A `Chapter`."""
+
+    code: _Count
+    reads: dict[str, RegionRecord]
+    exports: dict[str, RegionRecord]
+    answer: tuple[_Count, _Count] | None
+    loads: bool
+
+
 class NetworkRecord(_Record):
     """A `Network` without layers and arrays."""
 
     name: str
     time_steps: Annotated[int, Field(ge=1, le=16)]
     input_shape: _Shape
+    input_padding: tuple[_Padding, _Padding, _Padding, _Padding]
     tau: Annotated[float, Field(gt=0, le=1)]
     notes: dict[str, str]
 
 
 class Manifest(_Record):
-    """Everything that `manifest.json` holds. `load_list` is where the load list stands in the program (0: all weights
-    are resident)."""
+    """Everything that `manifest.json` holds: of a program, which has one code and no chapters, or of a book."""
 
     format: Literal["trispike image"]
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     tool_version: str
     architecture: ArchitectureRecord
     binary: BinaryRecord
@@ -134,6 +171,5 @@ class Manifest(_Record):
     files: list[FileRecord]
     network: NetworkRecord
     layers: Annotated[list[LayerRecord], Field(min_length=1, max_length=1 << 10)]
-    load_list: Annotated[int, Field(ge=0, le=1 << 16)]
-    placements: dict[str, PlacementRecord]
-    input_packing: PackingRecord
+    codes: Annotated[list[CodeRecord], Field(min_length=1, max_length=1 << 20)]
+    chapters: Annotated[list[ChapterRecord], Field(max_length=1 << 20)]

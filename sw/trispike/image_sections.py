@@ -1,7 +1,7 @@
-"""A program as named arrays and back: what stands in `image.bin`, and the records that say how it belongs together."""
+"""A program or book as named arrays and back: what stands in `image.bin`, and how a network belongs together."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -9,46 +9,48 @@ from amaranth.hdl import Shape
 from trispike_hw.architecture import Architecture
 from trispike_hw.layout import constant_word
 
+from .book import Book
 from .errors import ConversionError, ImageError
 from .golden.checks import check_network
-from .image_manifest import (
-    LayerRecord,
-    Manifest,
-    NetworkRecord,
-    PackingRecord,
-    PlacementRecord,
-    PoolRecord,
-    SegmentRecord,
-)
-from .network import INPUT, Layer, Network, Pool, Segment
-from .program import InputPacking, Placement, Program
+from .image_codes import chapters_from, check_whole, codes_from, codes_of
+from .image_manifest import LayerRecord, Manifest, NetworkRecord, PoolRecord, SegmentRecord
+from .network import Layer, Network, Pool, Segment
+from .program import Code, Program
 
 _LAYER_ARRAYS = {"bias": "i8", "theta": "i8", "phi": "i8", "scale": "f8", "unit": "f8"}
 
 
-def arrays_of(program: Program) -> Iterator[tuple[str, np.ndarray]]:
+def arrays_of(program: Program | Book) -> Iterator[tuple[str, np.ndarray]]:
     """Every array of `program` with its section name, little-endian."""
-    network = program.network
+    network, codes = program.network, codes_of(program)
     bits = Shape.cast(constant_word(program.arch)).width
     size = -(-bits // 8)
-    constants = b"".join(word.to_bytes(size, "little") for word in program.constants)
-    yield "program", program.program.astype("<u8")
+    constants = b"".join(word.to_bytes(size, "little") for code in codes for word in code.constants)
+    yield "program", np.concatenate([code.program for code in codes]).astype("<u8", copy=False)
     yield "constants", np.frombuffer(constants, np.uint8).reshape(-1, size)
-    for pair, rows in enumerate(program.weights):
+    for pair, rows in enumerate(program.weights if isinstance(program, Program) else ()):
         yield f"weights.{pair}", rows.astype("<i1")
     if program.external is not None:
         yield "external", program.external.astype("<i1", copy=False)
     yield "network.input_scale", network.input_scale.astype("<f8")
+    if network.input_offset is not None:
+        yield "network.input_offset", network.input_offset.astype("<f8")
     for number, layer in enumerate(network.layers):
         for name, dtype in _LAYER_ARRAYS.items():
             yield f"layer.{number}.{name}", getattr(layer, name).astype(f"<{dtype}")
         for index, segment in enumerate(layer.segments):
-            weights = segment.weights
-            yield f"layer.{number}.segment.{index}.weights", weights.astype(weights.dtype.newbyteorder("<"))
+            yield f"layer.{number}.segment.{index}.weights", _narrowed(segment.weights)
 
 
-def layer_record(layer: Layer, parts: int) -> LayerRecord:
-    """The manifest's record of a layer that `parts` layers of the program compute."""
+def _narrowed(weights: np.ndarray) -> np.ndarray:
+    """Integers in the smallest little-endian type that holds them: most of an image is weights."""
+    low, high = int(weights.min()), int(weights.max())
+    dtype = next(f"<i{size}" for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= low and high < 1 << 8 * size - 1)
+    return weights.astype(dtype, copy=False)
+
+
+def layer_record(layer: Layer) -> LayerRecord:
+    """The manifest's record of a layer."""
     return LayerRecord(
         name=layer.name,
         mode=layer.mode,
@@ -63,10 +65,10 @@ def layer_record(layer: Layer, parts: int) -> LayerRecord:
                 stride=segment.stride,
                 padding=segment.padding,
                 dilation=segment.dilation,
+                first=segment.first,
             )
             for segment in layer.segments
         ],
-        parts=parts,
     )
 
 
@@ -76,23 +78,14 @@ def network_record(network: Network) -> NetworkRecord:
         name=network.name,
         time_steps=network.time_steps,
         input_shape=network.input_shape,
+        input_padding=network.input_padding,
         tau=network.tau,
         notes=network.notes,
     )
 
 
-def placement_records(program: Program) -> dict[str, PlacementRecord]:
-    """The manifest's records of the placements."""
-    return {name: PlacementRecord(**asdict(place)) for name, place in program.placements.items()}
-
-
-def packing_record(program: Program) -> PackingRecord:
-    """The manifest's record of the input packing."""
-    return PackingRecord(**asdict(program.input_packing))
-
-
-def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np.ndarray]) -> Program:
-    """The program of a manifest and the arrays of its sections.
+def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np.ndarray]) -> Program | Book:
+    """The program or book of a manifest and the arrays of its sections.
 
     Raises:
         ImageError: if sections are missing or left over, or do not belong together.
@@ -120,8 +113,11 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
             dimensions = arrays[name].ndim if name in arrays else 0
             weights = take(name, None, (channels, *[None] * (dimensions - 1)))
             segments.append(
-                Segment(segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation)
-            )
+                Segment(
+                    segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation,
+                    segment.first,
+                )
+            )  # fmt: skip
         pool = Pool(record.pool.kernel, record.pool.stride) if record.pool else None
         layers.append(
             Layer(
@@ -135,7 +131,7 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
                 **values,
             )
         )
-    about = manifest.network
+    about, offset = manifest.network, "network.input_offset"
     network = Network(
         name=about.name,
         time_steps=about.time_steps,
@@ -144,29 +140,50 @@ def program_from(manifest: Manifest, arch: Architecture, arrays: Mapping[str, np
         layers=tuple(layers),
         tau=about.tau,
         notes=about.notes,
+        input_offset=take(offset, "f8", (about.input_shape[0],)) if offset in arrays else None,
+        input_padding=about.input_padding,
     )
-    constants = take("constants", "u1", (None, -(-Shape.cast(constant_word(arch)).width // 8)))
-    program = Program(
-        arch=arch,
-        network=network,
-        program=take("program", "u8", (None,)),
-        constants=tuple(int.from_bytes(row.tobytes(), "little") for row in constants),
-        weights=tuple(take(f"weights.{pair}", "i1", (None, arch.columns)) for pair in range(arch.pairs)),
-        placements={name: Placement(**record.model_dump()) for name, record in manifest.placements.items()},
-        input_packing=InputPacking(**manifest.input_packing.model_dump()),
-        layer_names=tuple(record.name for record in manifest.layers for _ in range(record.parts)),
-        external=take("external", "i1", (None, arch.columns)) if manifest.load_list else None,
-        load_list=manifest.load_list,
-    )
+    _check_network(network)
+    rows = take("constants", "u1", (None, -(-Shape.cast(constant_word(arch)).width // 8)))
+    words = [int.from_bytes(row.tobytes(), "little") for row in rows]
+    codes = codes_from(manifest.codes, take("program", "u8", (None,)), words, network, arch)
+    streams = any(code.load_list for code in codes)
+    external = take("external", "i1", (None, arch.columns)) if streams or manifest.chapters else None
+    if manifest.chapters:
+        assert external is not None
+        chapters = chapters_from(manifest.chapters, codes, network)
+        program = Book(arch=arch, network=network, codes=codes, chapters=chapters, external=external)
+    else:
+        weights = tuple(take(f"weights.{pair}", "i1", (None, arch.columns)) for pair in range(arch.pairs))
+        program = _program(codes, arch, network, weights, external)
     if remaining:
         raise ImageError(f"the image has an unknown section {next(iter(remaining))}; compile the network again")
-    _check(program)
     return program
 
 
-def _check(program: Program) -> None:
-    """Refuse what intact sections could still contradict: the network in itself, and the memories."""
-    arch, network = program.arch, program.network
+def _program(
+    codes: tuple[Code, ...],
+    arch: Architecture,
+    network: Network,
+    weights: tuple[np.ndarray, ...],
+    external: np.ndarray | None,
+) -> Program:
+    """The program of the only code of an image without chapters."""
+    if len(codes) != 1:
+        raise ImageError(f"the image has {len(codes)} programs but no chapters; compile the network again")
+    rows = max(len(rows) for rows in weights)
+    if rows > arch.weight_rows:
+        raise ImageError(
+            f"the image has {rows} weight rows, but architecture {arch.name} has {arch.weight_rows}; compile it again"
+        )
+    own = {field.name: getattr(codes[0], field.name) for field in fields(Code)}
+    program = Program(**own, arch=arch, network=network, weights=weights, external=external)
+    check_whole(program)
+    return program
+
+
+def _check_network(network: Network) -> None:
+    """Refuse a network that intact sections could still contradict in itself."""
     try:
         check_network(network)
     except ConversionError as error:
@@ -174,34 +191,3 @@ def _check(program: Program) -> None:
     scales = [network.input_scale, *(values for layer in network.layers for values in (layer.scale, layer.unit))]
     if not all(np.isfinite(values).all() and (values > 0).all() for values in scales):
         raise ImageError("the scales of the image must be positive and finite; compile the network again")
-    for what, rows, depth in (
-        ("program words", len(program.program), arch.program_words),
-        ("constant words", len(program.constants), arch.constant_words),
-        ("program layers", len(program.layer_names), arch.max_layers),
-        ("weight rows", max(len(rows) for rows in program.weights), arch.weight_rows),
-    ):
-        if rows > depth:
-            raise ImageError(f"the image has {rows} {what}, but architecture {arch.name} has {depth}; compile it again")
-    if program.load_list >= len(program.program):
-        raise ImageError(
-            f"the load list of the image begins at program word {program.load_list} of {len(program.program)}; compile "
-            f"the network again"
-        )
-    tensors = {INPUT, *(layer.name for layer in network.layers[:-1])}
-    if set(program.placements) != tensors:
-        wrong = min(tensors ^ set(program.placements))
-        raise ImageError(f"the placements of the image do not match its tensors: {wrong}; compile the network again")
-    for name, place in program.placements.items():
-        packing = program.input_packing if name == INPUT else InputPacking(1, 1, 0)
-        channels, rows, columns = network.shape_of(name)
-        fits = (
-            place.channels == channels * packing.kernel
-            and place.columns == columns
-            and (place.rows == rows or packing.kernel > 1)
-            and place.channels <= place.channel_pitch
-            and place.columns * place.channel_pitch <= place.pitch * arch.columns
-            and place.rows * place.pitch <= place.plane
-            and place.base + network.time_steps * place.plane <= arch.spike_words
-        )
-        if not fits:
-            raise ImageError(f"the placement of tensor {name} in the image is impossible; compile the network again")

@@ -32,7 +32,8 @@ class Kind(Enum):
 class Segment:
     """Synapses from one source tensor.
 
-    `weights` is an integer array, [O, I, KH, KW] for BROADCAST and [O, KH, KW] for LANEWISE (O = source channels).
+    `weights` is an integer array, [O, I, KH, KW] for BROADCAST and [O, KH, KW] for LANEWISE (O = source channels). The
+    I channels of BROADCAST are those from channel `first` of the source on; LANEWISE has `first` 0.
     Output pixel (y, x) sees source rows y * stride[0] - padding[0] + ky * dilation[0], and columns likewise; what lies
     outside the source is zero. `padding` is (top, left); bottom and right follow from the layer's output shape.
     """
@@ -43,6 +44,12 @@ class Segment:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    first: int = 0
+
+    @property
+    def inputs(self) -> slice:
+        """The source channels that have synapses."""
+        return slice(self.first, self.first + self.weights.shape[-3])
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -86,7 +93,9 @@ class Layer:
 class Network:
     """A whole spiking network: a chain or graph of layers in order of computation; the last one has mode LOGITS.
 
-    `time_steps` is T. `input_scale` is lam, float64 [C], of the network input.
+    `time_steps` is T. `input_shape` is that of an image. The host codes an image as the tensor `INPUT`: it puts zeros
+    around it, `input_padding` (top, left, bottom, right), takes `input_offset`, real, float64 [C] (None: nothing), off
+    every value, and codes the rest with `input_scale`, lam, float64 [C].
     """
 
     name: str
@@ -96,6 +105,15 @@ class Network:
     layers: tuple[Layer, ...]
     tau: float = 2 / 3
     notes: dict[str, str] = field(default_factory=dict)
+    input_offset: np.ndarray | None = None
+    input_padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def coded_shape(self) -> tuple[int, int, int]:
+        """Shape of the tensor `INPUT`: that of an image with its padding."""
+        channels, rows, columns = self.input_shape
+        top, left, bottom, right = self.input_padding
+        return channels, top + rows + bottom, left + columns + right
 
     @property
     def classes(self) -> int:
@@ -109,5 +127,5 @@ class Network:
             KeyError: if no layer makes it.
         """
         if tensor == INPUT:
-            return self.input_shape
+            return self.coded_shape
         return next(layer.shape for layer in self.layers if layer.name == tensor)

@@ -1,7 +1,7 @@
 """A program: a spiking network placed on one architecture, ready to be loaded, fed and read.
 
 The lowering makes it, image files store it, and every device (golden model, RTL simulation, board) runs it. It knows
-the streams that docs/machine.md describes.
+the streams that docs/machine.md describes. What is too large for one program is a book (`trispike.book`).
 """
 
 from dataclasses import dataclass
@@ -40,23 +40,34 @@ class InputPacking:
     top: int
 
 
-@dataclass(frozen=True)
-class Program:
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What the machine runs after one RUN.
+
+    `program` uint64 [words]; `constants` list of row integers (constant_word bits); `placements` by tensor name,
+    inputs included, of which `input_packing` packs the network input; `layer_names` in program order (a layer that runs
+    in parts is there once for each part) and `cycles`, an estimate for each of them; `load_list` the program word of
+    the load list, 0 if all weights are resident.
+    """
+
+    program: np.ndarray
+    constants: tuple[int, ...]
+    placements: dict[str, Placement]
+    input_packing: InputPacking
+    layer_names: tuple[str, ...]
+    cycles: tuple[int, ...]
+    load_list: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(Code):
     """One network on one architecture.
 
-    `program` uint64 [words]; `constants` list of row integers (constant_word bits); `weights` one int8 array
-    [rows, columns] per lane pair; `placements` by tensor name (network input included); `layer_names` in program order
-    (a layer that runs in parts is there once for each part). `external` int8 [rows, columns] are the rows behind the
-    external weight port, and `load_list` the program word of the load list, 0 if all weights are resident.
+    `weights` are one int8 array [rows, columns] per lane pair; `external` int8 [rows, columns] are the rows behind the
+    external weight port.
     """
 
     arch: Architecture
     network: Network
-    program: np.ndarray
-    constants: tuple[int, ...]
     weights: tuple[np.ndarray, ...]
-    placements: dict[str, Placement]
-    input_packing: InputPacking
-    layer_names: tuple[str, ...]
     external: np.ndarray | None = None
-    load_list: int = 0

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .book import Book
 from .errors import ToolError
 from .program import Program
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from trispike_sim.report import SimulationReport
 
 
-def simulate(program: Program, x: np.ndarray, **options: Any) -> "SimulationReport":
+def simulate(program: Program | Book, x: np.ndarray, **options: Any) -> "SimulationReport":
     """Run images `x`, real [N, C, H, W], on the RTL; `options` are those of `trispike_sim.simulate.simulate`.
 
     Raises:

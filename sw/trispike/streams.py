@@ -3,56 +3,71 @@
 import numpy as np
 from amaranth.hdl import Shape
 
+from trispike_hw.architecture import Architecture
 from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Opcode, Target, constant_word, pack, words
 
 from .errors import DeviceError, InputError
-from .golden.coding import digits_of, encode
+from .golden.coding import digits_of, encode_input
 from .network import INPUT
-from .program import InputPacking, Placement, Program
+from .program import Code, InputPacking, Placement, Program
 
 COMMAND_WORDS = 3
 
 
 def load_stream(program: Program) -> np.ndarray:
     """The stream, uint32, that fills program, constant and weight memories (with what is resident); it is sent once."""
-    arch = program.arch
-    constant_bits = Shape.cast(constant_word(arch)).width
-    parts = [
-        _write(Target.PROGRAM, 0, _as_words([int(word) for word in program.program], PROGRAM_BITS)),
-        _write(Target.CONSTANTS, 0, _as_words(list(program.constants), constant_bits)),
-    ]
-    parts += [
-        _write(Target.WEIGHTS, 0, weight_words(rows, arch.weight_bits), index=pair)
+    weights = [
+        _write(Target.WEIGHTS, 0, weight_words(rows, program.arch.weight_bits), index=pair)
         for pair, rows in enumerate(program.weights)
         if len(rows)
     ]
-    return np.concatenate(parts)
+    return np.concatenate([code_stream(program, program.arch), *weights])
+
+
+def code_stream(code: Code, arch: Architecture) -> np.ndarray:
+    """The stream, uint32, that fills program and constant memory."""
+    constant_bits = Shape.cast(constant_word(arch)).width
+    return np.concatenate(
+        [
+            _write(Target.PROGRAM, 0, _as_words([int(word) for word in code.program], PROGRAM_BITS)),
+            _write(Target.CONSTANTS, 0, _as_words(list(code.constants), constant_bits)),
+        ]
+    )
+
+
+def tensor_stream(code: Code, name: str, trains: np.ndarray, arch: Architecture) -> np.ndarray:
+    """The stream, uint32, that writes the tensor `name` of `code`: trains int8 [T, C, H, W]."""
+    place = code.placements[name]
+    packing = code.input_packing if name == INPUT else InputPacking(1, 1, 0)
+    return _write(Target.SPIKES, place.base, pack_tensor(trains, place, packing, arch.columns)[:, None])
+
+
+def run_stream(code: Code, *, loads: bool = True) -> np.ndarray:
+    """RUN, uint32; the load list, if there is one, is gone through if `loads`."""
+    return np.array([pack(Command, {"opcode": Opcode.RUN}), 0, code.load_list if loads else 0], np.uint32)
 
 
 def input_stream(program: Program, x: np.ndarray) -> np.ndarray:
     """The stream, uint32, for one image: its spike words and RUN.
 
     `x` is the image [C, H, W] as the network's preprocessing leaves it (real or uint8), or its trains, int8
-    [T, C, H, W].
+    [T, C, H', W'] with the padding of the input.
 
     Raises:
         InputError: if `x` has neither shape, or holds values that are not finite.
     """
     network = program.network
     if x.shape == network.input_shape:
-        integers, _ = encode(x[None], network.input_scale, network.time_steps)
+        integers, _ = encode_input(network, x[None])
         trains = digits_of(integers, network.time_steps)[0]
-    elif x.shape == (network.time_steps, *network.input_shape) and x.dtype == np.int8:
+    elif x.shape == (network.time_steps, *network.coded_shape) and x.dtype == np.int8:
         trains = x
     else:
         raise InputError(
             f"network {network.name} takes an image of shape {network.input_shape} or int8 trains of shape "
-            f"{(network.time_steps, *network.input_shape)}, not {x.dtype} of shape {x.shape}"
+            f"{(network.time_steps, *network.coded_shape)}, not {x.dtype} of shape {x.shape}"
         )
-    place = program.placements[INPUT]
-    spikes = pack_tensor(trains, place, program.input_packing, program.arch.columns)
-    run = np.array([pack(Command, {"opcode": Opcode.RUN}), 0, program.load_list], np.uint32)
-    return np.concatenate([_write(Target.SPIKES, place.base, spikes[:, None]), run])
+    return np.concatenate([tensor_stream(program, INPUT, trains, program.arch), run_stream(program)])
 
 
 def decode_answer(program: Program, answer: np.ndarray) -> np.ndarray:
@@ -64,6 +79,11 @@ def decode_answer(program: Program, answer: np.ndarray) -> np.ndarray:
     classes = program.network.classes
     if answer.shape != (classes,):
         raise DeviceError(f"an answer of network {program.network.name} has {classes} words, not {answer.size}")
+    return answer_integers(answer)
+
+
+def answer_integers(answer: np.ndarray) -> np.ndarray:
+    """The integers, int64 [n], of answer words uint32 [n]."""
     return answer.astype(np.uint32).view(np.int32).astype(np.int64)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from amaranth.hdl import Value
+from amaranth.sim import Simulator
 
 
 async def feed(ctx: Any, stream: Any, payloads: Iterable[Any], rng: random.Random, stall: float) -> None:
@@ -44,3 +45,25 @@ async def drain(
             take(payload)
             waited = 0
     ctx.set(stream.ready, 0)
+
+
+def through(
+    dut: Any, payloads: Iterable[Any], count: int, seed: int = 0, stall: float = 0.0, view: Callable[[Any], Any] = int
+) -> list[Any]:
+    """Send `payloads` into `dut.i`, both ends stalling with probability `stall`, and return the first `count` that come
+    out of `dut.o`, each seen through `view`."""
+    taken: list[Any] = []
+
+    async def send(ctx: Any) -> None:
+        await feed(ctx, dut.i, payloads, random.Random(seed), stall)
+
+    async def receive(ctx: Any) -> None:
+        await drain(ctx, dut.o, lambda payload: taken.append(view(payload)), random.Random(~seed), stall,
+                    lambda: len(taken) >= count)  # fmt: skip
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(send)
+    simulator.add_testbench(receive)
+    simulator.run()
+    return taken

@@ -74,6 +74,13 @@ def test_no_warning_is_left(verilator, tmp_path, name):
     assert lint(verilator, tmp_path / "trispike.v", WAIVERS) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("bus", ["axi", "wishbone"])
+def test_no_warning_is_left_of_a_wrapper(verilator, tmp_path, bus):
+    (tmp_path / "trispike.v").write_text(generate(architecture.preset("nano"), bus=bus))
+    assert lint(verilator, tmp_path / "trispike.v", WAIVERS) == []
+
+
 def test_what_is_not_waived_still_warns(verilator, tmp_path):
     (tmp_path / "trispike.v").write_text(BROKEN)
     rules = Counter(rule for rule, _, _ in lint(verilator, tmp_path / "trispike.v", WAIVERS))

@@ -68,7 +68,7 @@ class Playback:
                 for address, spikes in zip(layer.addresses.tolist(), layer.spikes.tolist(), strict=True):
                     playback.steps.append((Step.STORE, number, address, spikes))
                 playback.steps.append((Step.END_LAYER, number, 0, 0))
-            playback.steps += [(Step.ANSWER, 0, 0, word) for word in emulator.runs[-1].answer.tolist()]
+            playback.steps += [(Step.ANSWER, 0, 0, word) for word in emulator.runs[-1].output.tolist()]
             playback.steps.append((Step.END, 0, 0, 0))
         return playback
 

@@ -7,22 +7,12 @@ import pytest
 from random_networks import random_image, random_network
 
 from trispike.emulator import Emulator
-from trispike.errors import ToolError
 from trispike.lowering import lower
 from trispike.streams import input_stream, load_stream
 from trispike_hw.architecture import build, preset
 from trispike_sim.simulate import simulate
-from trispike_sim.tools import find
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def icarus():
-    try:
-        return find("icarus").engine
-    except ToolError as error:
-        pytest.skip(str(error))
 
 
 def case(preset_name, seed):

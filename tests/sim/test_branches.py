@@ -4,26 +4,16 @@ import pytest
 from small_graphs import GRAPHS, images
 
 from trispike.conversion import convert
-from trispike.errors import ToolError
 from trispike.lowering import lower
 from trispike_hw.architecture import build, preset
 from trispike_sim.simulate import simulate
-from trispike_sim.tools import find
 
 pytestmark = pytest.mark.slow
 
 ROOMY = build(preset("small").model_dump() | {"name": "roomy", "weight_rows": 4096, "spike_words": 16384})
 
 
-@pytest.fixture(scope="module")
-def icarus():
-    try:
-        return find("icarus").engine
-    except ToolError as error:
-        pytest.skip(str(error))
-
-
-@pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable"])
+@pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable", "shuffled", "dense", "averages"])
 def test_branches_are_bit_exact(icarus, name):
     graph = GRAPHS[name]()
     network, _ = convert(graph, ROOMY, calibration=images(graph, 32), time_steps=3)

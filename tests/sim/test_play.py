@@ -26,5 +26,5 @@ def test_layers_are_fractions_of_images(tmp_path, records, begun, done):
     for phase in range(records):
         Record(phase, 0, 0, 0, 0, 0).append(tmp_path)
     (tmp_path / LAYERS).write_text("00000001\n" * begun)
-    script = SimpleNamespace(storing=3)
+    script = SimpleNamespace(storing=3, runs_per_image=1)
     assert play._done(tmp_path, script) == done

@@ -273,7 +273,8 @@ def test_a_design_for_another_architecture_is_refused(playback):
         run(other)
     assert str(raised.value) == (
         f"the program is for architecture nano ({ARCH.digest[:16]}), but the design is of architecture "
-        f"{other.arch.digest[:16]}; generate the Verilog for nano or compile the network for the design's architecture"
+        f"{other.arch.digest[:16]}; generate its Verilog for nano, or compile the network for the architecture that it "
+        "has"
     )
 
 

@@ -4,8 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trispike.graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from trispike.graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from trispike.network import INPUT
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+
+
+def pair(value: int | Pair) -> Pair:
+    """Height and width; one number stands for both."""
+    return (value, value) if isinstance(value, int) else value
 
 
 class Builder:
@@ -27,14 +35,7 @@ class Builder:
     def _name(self, kind: str) -> str:
         return f"{kind}{len(self.nodes)}"
 
-    def _size(
-        self,
-        source: str,
-        kernel: tuple[int, int],
-        stride: tuple[int, int],
-        padding: tuple[int, int, int, int],
-        dilation: tuple[int, int] = (1, 1),
-    ) -> tuple[int, int]:
+    def _size(self, source: str, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
         rows, columns = (
             (self.shapes[source][1 + k] + padding[k] + padding[2 + k] - (kernel[k] - 1) * dilation[k] - 1) // stride[k]
             + 1
@@ -46,36 +47,54 @@ class Builder:
         self,
         source: str,
         outputs: int,
-        kernel: int = 3,
-        stride: int = 1,
-        padding: tuple[int, int, int, int] | None = None,
+        kernel: int | Pair = 3,
+        stride: int | Pair = 1,
+        padding: Padding | None = None,
         groups: int = 1,
-        dilation: int = 1,
+        dilation: int | Pair = 1,
     ) -> str:
-        per_group = self.shapes[source][0] // groups
-        weights = self._rng.normal(0, (per_group * kernel**2 / 2) ** -0.5, (outputs, per_group, kernel, kernel))
+        per_group, (rows, columns), dilation = self.shapes[source][0] // groups, pair(kernel), pair(dilation)
+        weights = self._rng.normal(0, (per_group * rows * columns / 2) ** -0.5, (outputs, per_group, rows, columns))
         bias = self._rng.normal(0, 0.1, outputs)
-        edge = dilation * (kernel - 1) // 2
-        sides = (edge, edge, edge, edge) if padding is None else padding
-        size = self._size(source, (kernel, kernel), (stride, stride), sides, (dilation, dilation))
+        top, left = dilation[0] * (rows - 1) // 2, dilation[1] * (columns - 1) // 2
+        sides = (top, left, top, left) if padding is None else padding
+        size = self._size(source, (rows, columns), pair(stride), sides, dilation)
         return self._add(
             Conv(
                 self._name("conv"), (source,), (outputs, *size), weights.astype(np.float32), bias.astype(np.float32),
-                (stride, stride), sides, (dilation, dilation), groups,
+                pair(stride), sides, dilation, groups,
             )
         )  # fmt: skip
 
     def relu(self, source: str, upper: float | None = None) -> str:
         return self._add(Relu(self._name("relu"), (source,), self.shapes[source], upper))
 
-    def max_pool(self, source: str, kernel: int, stride: int, padding: tuple[int, int, int, int] = (0,) * 4) -> str:
-        size = self._size(source, (kernel, kernel), (stride, stride), padding)
-        shape = (self.shapes[source][0], *size)
-        return self._add(MaxPool(self._name("max"), (source,), shape, (kernel, kernel), (stride, stride), padding))
+    def max_pool(self, source: str, kernel: int | Pair, stride: int | Pair, padding: Padding = (0, 0, 0, 0)) -> str:
+        shape = (self.shapes[source][0], *self._size(source, pair(kernel), pair(stride), padding))
+        return self._add(MaxPool(self._name("max"), (source,), shape, pair(kernel), pair(stride), padding))
 
-    def average(self, source: str, kernel: int, stride: int) -> str:
-        shape = (self.shapes[source][0], *self._size(source, (kernel, kernel), (stride, stride), (0,) * 4))
-        return self._add(AveragePool(self._name("average"), (source,), shape, (kernel, kernel), (stride, stride)))
+    def average(
+        self,
+        source: str,
+        kernel: int | Pair,
+        stride: int | Pair,
+        padding: Padding = (0, 0, 0, 0),
+        counted: bool = False,
+    ) -> str:
+        shape = (self.shapes[source][0], *self._size(source, pair(kernel), pair(stride), padding))
+        name = self._name("average")
+        return self._add(AveragePool(name, (source,), shape, pair(kernel), pair(stride), padding, counted))
+
+    def select(self, source: str, *channels: int) -> str:
+        shape = (len(channels), *self.shapes[source][1:])
+        return self._add(Select(self._name("select"), (source,), shape, channels))
+
+    def shuffle(self, source: str, groups: int) -> str:
+        """The channels of `groups` groups in turn."""
+        count = self.shapes[source][0]
+        return self.select(
+            source, *(channel for first in range(count // groups) for channel in range(first, count, count // groups))
+        )
 
     def add(self, first: str, second: str) -> str:
         return self._add(Add(self._name("add"), (first, second), self.shapes[first]))
@@ -84,9 +103,7 @@ class Builder:
         channels = sum(self.shapes[source][0] for source in sources)
         return self._add(Concat(self._name("concat"), sources, (channels, *self.shapes[sources[0]][1:])))
 
-    def pad(
-        self, source: str, padding: tuple[int, int, int, int] = (0,) * 4, channels: tuple[int, int] = (0, 0)
-    ) -> str:
+    def pad(self, source: str, padding: Padding = (0, 0, 0, 0), channels: tuple[int, int] = (0, 0)) -> str:
         count, rows, columns = self.shapes[source]
         shape = (count + sum(channels), rows + padding[0] + padding[2], columns + padding[1] + padding[3])
         return self._add(Pad(self._name("pad"), (source,), shape, padding, channels))
@@ -100,7 +117,7 @@ class Builder:
 
     def classifier(self, source: str, classes: int = 5) -> str:
         """A global average and a linear layer."""
-        average = self.average(source, self.shapes[source][1], 1)
+        average = self.average(source, self.shapes[source][1:], 1)
         return self.conv(average, classes, 1)
 
 
@@ -185,6 +202,38 @@ def signed_and_padded() -> Graph:
     return b.graph("signed_and_padded")
 
 
+def shuffled() -> Graph:
+    """Units that pass one half of the channels on and compute the other, shuffled; then a depthwise convolution."""
+    b = Builder((3, 6, 6))
+    x = b.relu(b.conv(INPUT, 8))
+    for _ in range(2):
+        half = b.select(x, 4, 5, 6, 7)
+        half = b.relu(b.conv(b.conv(b.relu(b.conv(half, 4, 1)), 4, groups=4), 4, 1))
+        x = b.shuffle(b.concat(b.select(x, 0, 1, 2, 3), half), 2)
+    b.classifier(b.relu(b.conv(b.relu(b.conv(x, 8, groups=8)), 6, 1)))
+    return b.graph("shuffled")
+
+
+def dense(layers: int = 7) -> Graph:
+    """Every layer reads all before it, by way of a batch norm and a ReLU."""
+    b = Builder((2, 4, 4))
+    x = b.conv(INPUT, 4)
+    for _ in range(layers):
+        x = b.concat(b.conv(b.relu(b.affine(x)), 2), x)
+    b.classifier(b.relu(b.affine(x)))
+    return b.graph("dense")
+
+
+def averages() -> Graph:
+    """Averages whose divisor is smaller at the border, and one over a map too wide for a layer on several tiles."""
+    b = Builder((2, 11, 11))
+    x = b.relu(b.conv(INPUT, 18, 1))
+    x = b.average(x, 3, 1, (1, 1, 1, 1))
+    joint = b.concat(b.relu(b.conv(x, 12, 1)), b.average(b.conv(x, 6, 1), 2, 1, (0, 0, 1, 1)))
+    b.conv(b.relu(b.conv(b.average(joint, 11, 1), 6, 1)), 5, 1)
+    return b.graph("averages")
+
+
 GRAPHS: dict[str, Callable[[], Graph]] = {
     "identity": lambda: residual("identity"),
     "projected": lambda: residual("projected"),
@@ -194,6 +243,9 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "vgg": vgg,
     "separable": separable,
     "signed_and_padded": signed_and_padded,
+    "shuffled": shuffled,
+    "dense": dense,
+    "averages": averages,
 }
 
 

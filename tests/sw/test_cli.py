@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from trispike import cli, image
+from trispike.book import Book
 from trispike.examples import CALIBRATION_SET, MODEL, TEST_SET, load_digits
 from trispike.lowering import lower
 from trispike_hw.architecture import build, preset
@@ -109,6 +110,26 @@ def test_inspect_streamed_weights(trispike, digits_image, tmp_path):
     content = json.loads(trispike("inspect", tmp_path / "streamed", "--json")[1])
     assert content["external_rows"] == len(program.external)
     assert sum(layer["parts"] for layer in content["layers"]) == len(program.layer_names)
+
+
+def test_compile_in_chapters(trispike, tmp_path):
+    (tmp_path / "tiny.toml").write_text('base = "small"\nspike_words = 256\n')
+    code, _, err = trispike("compile", MODEL, "-o", "image", "--calibrate", CALIBRATION_SET, "--arch", "tiny.toml")
+    assert code == 0
+    book = image.load("image")
+    assert isinstance(book, Book)
+    assert (
+        f"note: the network runs in {len(book.chapters)} chapters: spike memory with tensor /conv2/Conv (8 steps of 16 "
+        "words) needs 640 spike words, but there are 256 in architecture tiny; preset nano would do\n"
+    ) in err
+    content = json.loads(trispike("inspect", "image", "--json")[1])
+    assert content["chapters"] == len(book.chapters) > 1
+    assert content["memories"]["spike words"][0] <= 256
+    assert content["external_bytes"] == 16 * content["external_rows"] == 16 * len(book.external)
+    left = sum(np.prod(book.network.shape_of(name)[1:]) for name in ("/conv1/Conv", "/conv2/Conv"))
+    assert content["spill_bytes"] >= 8 * 4 * left
+    code, out, _ = trispike("inspect", "image")
+    assert code == 0 and "chapters" in out
 
 
 def test_operators(trispike):

@@ -115,7 +115,7 @@ class Softplus(Node):
         (
             Softplus("s", ("input",), SHAPE),
             "node s: Softplus has no spiking counterpart; supported are Conv, Relu, MaxPool, AveragePool, Add, Affine, "
-            "Concat, Pad",
+            "Concat, Pad, Select",
         ),
         (Relu("input", ("input",), SHAPE), "node input: this name belongs to the network input; rename the node"),
     ],

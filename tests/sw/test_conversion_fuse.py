@@ -99,11 +99,6 @@ def test_relu_of_the_input_is_a_layer():
             "put a ReLU before it or remove the padding",
         ),
         (
-            GraphBuilder(SHAPE).conv("c").average_pool("a", 2, 2, padding=(1, 1, 0, 0)).linear("l", 3),
-            "node a: an average pooling with padding (1, 1, 0, 0) must count the padding zeros, because the divisor "
-            "must be the same everywhere; set count_include_pad or remove the padding",
-        ),
-        (
             GraphBuilder(SHAPE).conv("c").relu("r"),
             "the output r has shape (4, 7, 7), but a network must end in one value per class, shape (classes, 1, 1); "
             "add a global average or a linear layer",

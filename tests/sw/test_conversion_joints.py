@@ -6,8 +6,10 @@ from small_graphs import GRAPHS, images
 from test_emulator import check
 
 from trispike.conversion import convert
+from trispike.conversion.joints import MOST_SOURCES
 from trispike.float_reference import run
 from trispike.golden import GoldenModel
+from trispike.graph import Conv
 from trispike.lowering import lower
 from trispike.network import INPUT, Kind, Mode
 from trispike_hw.architecture import build, preset
@@ -92,3 +94,21 @@ def test_explicit_padding_is_part_of_the_window():
     first, second = network.layers[:2]
     assert (first.segments[0].source, first.segments[0].padding, first.neurons) == (INPUT, (1, 1), (4, 7, 7))
     assert first.mode is Mode.SIGNED and second.segments[0].padding == (1, 1)
+
+
+def test_channels_are_chosen_without_a_layer():
+    graph, network, _ = converted("shuffled")
+    convolutions = sum(isinstance(node, Conv) for node in graph.nodes)
+    assert len(network.layers) == convolutions + 1  # the depthwise one moves before shuffle and joint: there are two
+    assert [segment.kind for layer in network.layers[-4:-2] for segment in layer.segments] == [
+        Kind.BROADCAST,
+        Kind.BROADCAST,
+        Kind.LANEWISE,
+    ]
+
+
+def test_many_sources_are_copied_together():
+    _, network, _ = converted("dense")
+    copies = [layer for layer in network.layers if layer.mode is Mode.PASS]
+    assert [len(copy.segments) for copy in copies] == [MOST_SOURCES]
+    assert max(len(layer.segments) for layer in network.layers) <= ROOMY.max_segments

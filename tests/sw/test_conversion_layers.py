@@ -67,7 +67,7 @@ def test_scales_are_chosen_per_channel():
     network, _ = convert(graph, SMALL, calibration=images(SHAPE))
     scale = network.layers[0].scale
     peak = run(graph, images(SHAPE), keep=True)[1]["r"].max(axis=(0, 2, 3))
-    assert np.all(scale > peak / 4) and np.all(scale < peak * 1.3)
+    assert np.all(scale > peak / 4) and np.all(scale < peak * 5)
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_the_report_is_json_and_says_what_the_network_does():
     network, report = convert(graph, preset("small"), calibration=x, silent=1, tau=0.6)
     content = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert list(content) == [
-        "network", "time_steps", "silent", "tau", "images", "input_scale", "input_clipped", "input_spikes",
-        "agreement", "layers", "warnings",
+        "network", "time_steps", "silent", "tau", "images", "input_scale", "input_offset", "input_clipped",
+        "input_spikes", "agreement", "layers", "warnings",
     ]  # fmt: skip
     assert (content["network"], content["time_steps"], content["silent"], content["tau"]) == ("net", 8, 1, 0.6)
     assert content["images"] == 64

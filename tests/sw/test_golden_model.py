@@ -124,7 +124,7 @@ def test_chunks_do_not_show_in_the_result(monkeypatch):
     network = _graph_network()
     x = _images(network, 7)
     whole = GoldenModel(network).run(x, keep_trains=True)
-    monkeypatch.setattr(model_file, "_CHUNK_BYTES", 3 * 4 * 4 * 7 * 8 * 18)  # three images of the stem's windows
+    monkeypatch.setattr(model_file, "_CHUNK_BYTES", 3 * 4 * 4 * 4 * 7 * 8)  # three images of the sums of the stem
     calls = []
     parts = GoldenModel(network).run(x, keep_trains=True, progress=lambda done, of: calls.append((done, of)))
     assert calls == [(3, 7), (6, 7), (7, 7)]

@@ -6,7 +6,7 @@ from golden_scalar import scalar_layer
 
 from trispike.errors import ConversionError
 from trispike.golden import integrate, sum_abs_weights
-from trispike.golden.additions import count_additions, fan_out
+from trispike.golden.additions import count_additions, fan_out, spikes_per_pixel
 from trispike.golden.synapses import exact_type
 from trispike.network import Kind, Layer, Mode, Pool, Segment
 
@@ -27,7 +27,7 @@ def _layer(segments, neurons, pool=None):
 def _check(layer, tensors):
     z = integrate(layer.segments, tensors, layer.neurons)
     fan_outs = tuple(fan_out(s, layer, tensors[s.source].shape[-2:]) for s in layer.segments)
-    additions = count_additions(layer, fan_outs, tensors)
+    additions = count_additions(layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()})
     for n in range(len(z)):
         expected, count = scalar_layer(layer, {name: trains[n] for name, trains in tensors.items()})
         assert np.array_equal(z[n], expected)
@@ -81,7 +81,7 @@ def test_additions_under_pooling_count_every_window_and_no_neuron_outside(kernel
     segment = Segment("a", Kind.BROADCAST, rng.integers(-9, 10, (4, 2, 3, 3)), padding=(1, 1))
     layer, tensors = _layer((segment,), (4, 5, 6), Pool(kernel, stride)), {"a": _trains(rng, 2, 5, 6)}
     fan_outs = (fan_out(segment, layer, (5, 6)),)
-    counted = count_additions(layer, fan_outs, tensors)
+    counted = count_additions(layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()})
     for n in range(2):
         assert counted[n] == scalar_layer(layer, {"a": tensors["a"][n]})[1]
 

@@ -144,15 +144,20 @@ def test_altered_external_rows(streamed: Program, tmp_path: Path) -> None:
 def test_a_load_list_beyond_the_program(streamed: Program, tmp_path: Path) -> None:
     save(streamed, tmp_path / "net")
     words = len(streamed.program)
-    edit_manifest(tmp_path / "net", lambda m: m.update(load_list=words))
+    edit_manifest(tmp_path / "net", lambda m: m["codes"][0].update(load_list=words))
     assert refusal(tmp_path / "net") == (
         f"the load list of the image begins at program word {words} of {words}; compile the network again"
     )
 
 
+def drop_external(manifest: dict[str, Any]) -> None:
+    manifest["codes"][0].update(load_list=0)
+    manifest["files"].pop()
+
+
 def test_an_image_without_its_external_rows(streamed: Program, tmp_path: Path) -> None:
     save(streamed, tmp_path / "net")
-    edit_manifest(tmp_path / "net", lambda m: m.update(load_list=0, files=m["files"][:-1]))
+    edit_manifest(tmp_path / "net", drop_external)
     assert refusal(tmp_path / "net") == "the image has an unknown section external; compile the network again"
 
 
@@ -231,9 +236,9 @@ def test_an_altered_memory_file(saved: Path) -> None:
 
 
 def test_schema_version(saved: Path) -> None:
-    edit_manifest(saved, lambda m: m.update(schema_version=1))
+    edit_manifest(saved, lambda m: m.update(schema_version=2))
     assert refusal(saved) == (
-        "DIR/manifest.json has schema version 1, but this trispike reads version 2; compile the network again"
+        "DIR/manifest.json has schema version 2, but this trispike reads version 3; compile the network again"
     )
 
 
@@ -274,7 +279,7 @@ HOSTILE = {
         "section program of DIR/image.bin has an impossible place or size; compile the network again",
     ),
     "section beyond the end": (
-        lambda m: m["sections"][-1].update(shape=[1 << 24], size=1 << 27),
+        lambda m: m["sections"][-1].update(shape=[1 << 24], size=1 << 24),
         "section layer.1.segment.0.weights of DIR/image.bin reaches beyond its end; compile the network again",
     ),
     "section elsewhere": (
@@ -299,7 +304,7 @@ HOSTILE = {
         "the image has no section weights.0; compile the network again",
     ),
     "placement": (
-        lambda m: m["placements"]["input"].update(base=1 << 18),
+        lambda m: m["codes"][0]["placements"]["input"].update(base=1 << 18),
         "the placement of tensor input in the image is impossible; compile the network again",
     ),
     "source": (
@@ -309,7 +314,8 @@ HOSTILE = {
     ),
     "layers": (
         lambda m: m["layers"].pop(),
-        "the image has an unknown section layer.1.bias; compile the network again",
+        "the network of the image is inconsistent: layer layer0: mode logits belongs to the last layer and to no "
+        "other, but the last layer has mode relu",
     ),
     "not a number": (
         lambda m: m["network"].update(tau=float("nan")),

@@ -346,7 +346,7 @@ REFUSALS = {
     "crop": (
         lambda self, x: self.conv(x)[:, :, 1:],
         "node 'slice_1' (aten.slice.Tensor) takes 1:9223372036854775807:1 of dimension 2 of (N, 3, 8, 6); "
-        "only every k-th row or column of a whole map can be taken",
+        "only channels and every k-th row or column of a whole map can be taken",
     ),
     "hard tanh": (
         lambda self, x: functional.hardtanh(self.conv(x)),
@@ -409,7 +409,10 @@ def test_nan_weights_are_refused():
 def test_several_outputs_are_refused():
     with pytest.raises(ModelError) as error:
         load(Forward(lambda self, x: (self.conv(x), x.relu())), example())
-    assert str(error.value) == "Forward has 2 outputs (conv2d, relu); trispike reads networks with one output"
+    assert str(error.value) == (
+        "Forward has 2 outputs (conv2d, relu); trispike reads networks with one output, so export the network with "
+        "that alone"
+    )
 
 
 def test_a_module_needs_an_example_input():

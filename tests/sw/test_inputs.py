@@ -38,7 +38,7 @@ def test_other_shapes(shape):
     assert refusal(x) == f"images must have the shape (N, 2, 3, 4) with N >= 1, not {shape}; {WAY_OUT}"
 
 
-@pytest.mark.parametrize("shape", [(5, 24), (5, 0, 3, 4)])
+@pytest.mark.parametrize("shape", [(5, 2, 12), (5, 0, 3, 4)])
 def test_shapes_that_suit_no_network(shape):
     x = np.zeros(shape)
     assert refusal(x, None) == f"images must have the shape (N, C, H, W) with N >= 1, not {shape}; {WAY_OUT}"
@@ -63,3 +63,10 @@ def test_values_that_the_type_asked_for_cannot_hold():
     assert refusal(x, dtype=np.float32) == (
         "images must be finite, but hold 24 NaN or infinite values; check the preprocessing"
     )
+
+
+def test_vectors_are_images_of_one_pixel():
+    x = np.arange(6.0).reshape(2, 3)
+    for shape in (None, (3, 1, 1)):
+        np.testing.assert_array_equal(checked_images(x, shape, "images"), x[:, :, None, None])
+    assert refusal(x) == f"images must have the shape (N, 2, 3, 4) with N >= 1, not (2, 3); {WAY_OUT}"

@@ -7,6 +7,7 @@ import pytest
 from test_lowering_tensors import chain
 
 from trispike.lowering.alignment import _reading, _reads, aligned
+from trispike.lowering.task import Task
 from trispike.lowering.tensors import PLAIN, buffers, output_format, place_tensors
 from trispike.network import INPUT, Kind, Network, Pool, Segment
 from trispike_hw.architecture import preset
@@ -45,7 +46,7 @@ def test_hand_worked_waits() -> None:
     next step begins 3 * 32 + 3 - 8 words ahead of where the banks then are."""
     network = convolution(3, size=32)
     formats = {name: output_format((16, 32, 32), 16) for name in (INPUT, "l0", "l1")}
-    reads = list(_reads(network.layers[1], formats, BASE))
+    reads = list(_reads(network.layers[1], formats, False, BASE))
     assert _reading(reads, formats, BASE) == (9, 5 + 5 + 5)
     gaps = formats | {"l0": replace(formats["l0"], pitch=35, plane=32 * 35 + 1)}
     assert _reading(reads, gaps, BASE) == (9, 0)
@@ -57,7 +58,7 @@ def test_rows_and_steps_follow_one_another(kernel: int) -> None:
     tight = {INPUT: output_format(network.input_shape, 16)} | {
         layer.name: output_format(layer.shape, 16) for layer in network.layers[:-1]
     }
-    formats = aligned(network, tight, buffers(network), BASE)
+    formats = aligned(network.layers, tight, buffers(Task.of(network)), {INPUT}, False, BASE)
     place = formats["l0"]
     if kernel > 1:
         assert (place.pitch - kernel) % BASE.banks == 0
@@ -67,17 +68,17 @@ def test_rows_and_steps_follow_one_another(kernel: int) -> None:
 
 def test_without_room_there_are_no_gaps() -> None:
     network = convolution(3)
-    placements = place_tensors(network, PLAIN, BASE)
+    placements = place_tensors(Task.of(network), PLAIN, BASE)
     assert placements["l0"].pitch > 12
     words = 8 * (12 * 12 + 12 * 12)  # input and l0; then l0 and l1, which is smaller
     full = BASE.model_copy(update={"spike_words": words})
-    assert {place.pitch for place in place_tensors(network, PLAIN, full).values()} == {12, 10}
+    assert {place.pitch for place in place_tensors(Task.of(network), PLAIN, full).values()} == {12, 10}
 
 
 def test_a_sum_replaces_its_identity() -> None:
     network = residual()
-    assert buffers(network) == {INPUT: INPUT, "l0": "l0", "l1": "l1", "l2": "l0"}
-    placements = place_tensors(network, PLAIN, BASE)
+    assert buffers(Task.of(network)) == {INPUT: INPUT, "l0": "l0", "l1": "l1", "l2": "l0"}
+    placements = place_tensors(Task.of(network), PLAIN, BASE)
     assert placements["l2"] == placements["l0"]
 
 
@@ -87,4 +88,4 @@ def test_a_sum_replaces_its_identity() -> None:
     ids=["read later", "pool", "moved"],
 )
 def test_no_sum_replaces_what_others_need(changes: dict) -> None:
-    assert buffers(residual(**changes))["l2"] == "l2"
+    assert buffers(Task.of(residual(**changes)))["l2"] == "l2"

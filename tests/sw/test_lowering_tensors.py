@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from random_networks import random_network
 
+from trispike.lowering.task import Task
 from trispike.lowering.tensors import PLAIN, buffers, ceil_div, lifetimes, place_tensors
 from trispike.network import INPUT, Kind, Layer, Mode, Network, Segment
 from trispike_hw.architecture import preset
@@ -23,7 +24,7 @@ def chain(length: int, size: int) -> Network:
             segments=(Segment(source, Kind.BROADCAST, np.ones((16, 16, 1, 1), np.int64)),),
             neurons=(16, size, size),
             shape=(16, size, size),
-            mode=Mode.SIGNED,
+            mode=Mode.LOGITS if name == names[-1] else Mode.SIGNED,
             bias=zero,
             theta=zero + 2,
             phi=zero + 1,
@@ -38,7 +39,7 @@ def chain(length: int, size: int) -> Network:
 
 def test_a_chain_needs_two_tensors() -> None:
     network = chain(6, 22)
-    placements = place_tensors(network, PLAIN, SMALL)
+    placements = place_tensors(Task.of(network), PLAIN, SMALL)
     words = 8 * 22 * 22
     low, high = sorted({place.base for place in placements.values()})
     assert low < SMALL.banks
@@ -49,8 +50,9 @@ def test_a_chain_needs_two_tensors() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_live_tensors_never_overlap(seed: int) -> None:
     network = random_network(seed, SMALL)
-    placements = place_tensors(network, PLAIN, SMALL)
-    lives, shared = lifetimes(network), buffers(network)
+    task = Task.of(network)
+    placements = place_tensors(task, PLAIN, SMALL)
+    lives, shared = lifetimes(task), buffers(task)
     assert set(placements) == set(lives)
     for one, a in placements.items():
         assert a.base + network.time_steps * a.plane <= SMALL.spike_words
@@ -65,7 +67,7 @@ def test_lifetimes_reach_to_the_last_reader() -> None:
     late = network.layers[3]
     segments = (*late.segments, Segment("l0", Kind.LANEWISE, np.ones((16, 1, 1), np.int64)))
     layers = (*network.layers[:3], Layer(**(vars(late) | {"segments": segments})))
-    lives = lifetimes(Network("net", 8, network.input_shape, network.input_scale, layers))
+    lives = lifetimes(Task.of(Network("net", 8, network.input_shape, network.input_scale, layers)))
     assert lives == {INPUT: (-1, 0), "l0": (0, 3), "l1": (1, 2), "l2": (2, 3)}
 
 

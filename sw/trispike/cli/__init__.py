@@ -5,12 +5,27 @@ Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 an er
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 
 import typer
 
 from ..errors import TrispikeError
-from . import compile, doctor, estimate, evaluate, inspect, operators, run, simulate, synth, verilog
+from . import (
+    bitstream,
+    compile,
+    doctor,
+    estimate,
+    evaluate,
+    inspect,
+    operators,
+    registers,
+    run,
+    serve,
+    simulate,
+    synth,
+    verilog,
+)
 from .console import State, say
 
 app = typer.Typer(
@@ -20,8 +35,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compile, run, evaluate, estimate, simulate, synth, verilog, inspect, operators, doctor):
-    app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """`command`, which Ctrl-C ends with a sentence instead of typer's single word."""
+
+    @wraps(command)
+    def interruptible(*arguments: object, **options: object) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise TrispikeError("interrupted before the end; no output was written") from error
+
+    return interruptible
+
+
+for verb in (
+    compile, run, evaluate, estimate, simulate, serve, synth, bitstream, verilog, registers, inspect, operators, doctor
+):  # fmt: skip
+    app.command(name=verb.__name__.rpartition(".")[2])(_interruptible(verb.command))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

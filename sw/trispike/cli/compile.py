@@ -48,6 +48,8 @@ def command(
     report = compilation.report
     for note in compilation.notes:
         say(f"note: {note}")
+    if report.input_offset is not None:
+        say(f"note: the input is coded around {report.input_offset[0]:.6g}..{report.input_offset[1]:.6g}")
     for warning in report.warnings:
         say(f"warning: {warning}")
     if as_json:

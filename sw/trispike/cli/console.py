@@ -27,8 +27,8 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """One line on stdout."""
-    print(text)
+    """One line on stdout, at once: a script may wait for it while the verb goes on."""
+    print(text, flush=True)
 
 
 def show_json(value: Any) -> None:

@@ -33,8 +33,9 @@ def page() -> str:
         [
             "# Operators",
             "What `trispike compile` reads; `trispike operators` prints it, and `trispike operators --markdown` wrote "
-            "this page.\nA network has one input and one output, which gives one value per class, (N, classes).",
-            _table("ONNX, opset 9 and later", ("operator", "support"), "ONNX", _supported()),
+            "this page.\nA network has one input and one output, which gives one value per class, (N, classes). What "
+            "an ONNX\nfile derives from constants and shapes alone is computed while it is read, by any operators.",
+            _table("ONNX, opset 7 and later", ("operator", "support"), "ONNX", _supported()),
             _table("torch.export (ATen), schema 8", ("operator", "support"), "ATen", _supported()),
             _table("Refused in ONNX", ("operator", "reason"), "ONNX", _refused()),
             _table("Refused in ATen", ("operator", "reason"), "ATen", _refused()),

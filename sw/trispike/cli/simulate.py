@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import image
+from ..book import Book
 from ..errors import DeviceError
 from ..files import load_images
 from ..program import Program
@@ -48,7 +49,7 @@ def command(
     say(report.explain())
 
 
-def summarise(program: Program, report: "SimulationReport") -> dict[str, Any]:
+def summarise(program: Program | Book, report: "SimulationReport") -> dict[str, Any]:
     """A simulation in types that JSON knows.
 
     `cycles`, `input_cycles` and `streamed_rows` hold one number per image; the counters of a layer are sums over the

@@ -2,8 +2,9 @@
 
 After `canonical` every ReLU stands directly behind the node that computes its input (never behind a max pooling or a
 concatenation), no two ReLUs follow one another, a global average and the linear layer at the output are one
-convolution, what works channel by channel does so before a concatenation, a batch norm before a convolution is part of
-it where padding allows, and nothing is left that the output does not depend on.
+convolution, what works channel by channel does so before a concatenation or a shuffle of channels where that costs no
+layers, a batch norm before a convolution is part of it where padding allows, averages divide by the same number
+everywhere, no concatenation has many sources, and nothing is left that the output does not depend on.
 """
 
 from collections.abc import Iterable
@@ -12,10 +13,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ConversionError
-from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from ..network import INPUT
+from .averages import plain_averages
+from .joints import channelwise_before_concats, channelwise_before_shuffles, with_few_sources
 
-SUPPORTED = (Conv, Relu, MaxPool, AveragePool, Add, Affine, Concat, Pad)
+SUPPORTED = (Conv, Relu, MaxPool, AveragePool, Add, Affine, Concat, Pad, Select)
 
 
 def canonical(graph: Graph) -> Graph:
@@ -30,9 +33,12 @@ def canonical(graph: Graph) -> Graph:
     for rewrite in (
         _without_average_before_output,
         _affines_into_convolutions,
-        _channelwise_before_concats,
+        channelwise_before_shuffles,
+        channelwise_before_concats,
         _relus_before_max_pools,
         _without_repeated_relus,
+        lambda nodes: plain_averages(nodes, graph.input_shape),
+        with_few_sources,
     ):
         nodes = _live(rewrite(nodes))
     return replace(graph, nodes=nodes)
@@ -77,44 +83,6 @@ def _live(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
             wanted.update(node.inputs)
             kept.append(node)
     return tuple(reversed(kept))
-
-
-def _channelwise_before_concats(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """What works channel by channel on a concatenation works on each of its inputs, whose layers may then hold it."""
-    made: dict[str, Node] = {}
-    for node in nodes:
-        joint = made.get(node.inputs[0])
-        if not isinstance(joint, Concat) or not _is_channelwise(node) or INPUT in joint.inputs:
-            made[node.name] = node
-            continue
-        parts, first = [], 0
-        for number, name in enumerate(joint.inputs):
-            channels = slice(first, first + made[name].shape[0])
-            part = replace(_channels_of(node, channels), name=f"{node.name}/{number}", inputs=(name,))
-            made[part.name] = part
-            parts.append(part.name)
-            first = channels.stop
-        made[node.name] = Concat(node.name, tuple(parts), node.shape)
-    return tuple(made.values())
-
-
-def _is_channelwise(node: Node) -> bool:
-    if isinstance(node, Conv):
-        return node.groups == node.weights.shape[0] and node.weights.shape[1] == 1
-    return isinstance(node, Relu | MaxPool | AveragePool | Affine)
-
-
-def _channels_of(node: Node, channels: slice) -> Node:
-    """The channels `channels` of a node that works channel by channel."""
-    shape = (channels.stop - channels.start, *node.shape[1:])
-    match node:
-        case Conv():
-            weights, bias = node.weights[channels], node.bias[channels]
-            return replace(node, shape=shape, weights=weights, bias=bias, groups=shape[0])
-        case Affine():
-            return replace(node, shape=shape, scale=node.scale[channels], shift=node.shift[channels])
-        case _:
-            return replace(node, shape=shape)
 
 
 def _affines_into_convolutions(nodes: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -1,27 +1,29 @@
 """From a float graph to an integer spiking network: the converter's front door."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from trispike_hw.architecture import Architecture
 
 from ..errors import ConversionError
-from ..golden import digits_of, encode
+from ..golden import shifted
 from ..graph import Graph
 from ..network import INPUT, Layer, Mode, Network
 from .calibration import MAX_IMAGES, Calibration, calibrate
 from .canonical import canonical
 from .fuse import Plan, fuse
+from .input_coding import CodedInput, centred_input, plain_input
 from .layers import Coding, build_layer
 from .plan import LayerPlan
 from .report import ConversionReport, LayerReport, layer_report, span, spike_rate
-from .scales import input_scale
 from .spiking import run_layer
+from .wide import parted, partial_sums
 
 MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
-_WORTH = 1.0  #: dB of a layer's SQNR that make one more silent step worth its time
+_WORTH = 0.5  #: dB of a layer's SQNR that make one more silent step worth its time
+_WORTH_OF_SPIKES = 1.0  #: dB of the first layer's SQNR for every time as many input spikes
+_JUDGES = 64  #: images on which the ways to code the input are compared
 
 
 def convert(
@@ -48,42 +50,54 @@ def convert(
     """
     codings = _codings(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
-    plan = fuse(graph)
+    plan = parted(fuse(graph), arch)
     data = calibrate(graph, calibration, time_steps, max_images)
-    encoded = _encoded_input(data, plan, time_steps)
-    scales, tensors = {INPUT: encoded.scale}, {INPUT: encoded.trains}
+    coded = _coded_input(plan, data, arch, codings)
+    plan, scales, tensors = coded.plan, {INPUT: coded.scale}, {INPUT: coded.trains}
+    real = {INPUT: shifted(data.images, coded.offset, coded.padding)}
     layers, rows = [], []
     for index, part in enumerate(plan.layers):
         sources = {segment.source: tensors[segment.source] for segment in part.segments}
-        wanted = data.activations[part.tensor]
+        wanted = partial_sums(part, real) if part.partial else data.activations[part.tensor]
+        real[part.name] = wanted
         layer, result, row = _best_layer(part, arch, codings, scales, sources, wanted)
         scales[layer.name], tensors[layer.name] = layer.scale, result
         layers.append(layer)
         rows.append(row)
-        _forget(tensors, plan.layers[index + 1 :])
-    network = Network(graph.name, time_steps, graph.input_shape, encoded.scale, tuple(layers), tau, _notes(plan))
+        for kept in (tensors, real):
+            _forget(kept, plan.layers[index + 1 :])
+    network = Network(
+        graph.name, time_steps, graph.input_shape, coded.scale, tuple(layers), tau, _notes(plan), coded.offset,
+        coded.padding,
+    )  # fmt: skip
     report = ConversionReport(
         network=graph.name, time_steps=time_steps, silent=silent, tau=tau, images=len(data.images),
-        input_scale=span(encoded.scale), input_clipped=encoded.clipped, input_spikes=spike_rate(encoded.trains),
+        input_scale=span(coded.scale), input_offset=None if coded.offset is None else span(coded.offset),
+        input_clipped=coded.clipped, input_spikes=spike_rate(coded.trains),
         agreement=float(np.mean(_choices(tensors[layers[-1].name]) == _choices(wanted))),
         layers=tuple(rows), warnings=_warnings(data, rows, arch),
     )  # fmt: skip
     return network, report
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """The network input as trains; `clipped` is the share of values that were clipped."""
+def _coded_input(plan: Plan, data: Calibration, arch: Architecture, codings: tuple[Coding, ...]) -> CodedInput:
+    """The input coded as it is, or around its middle if that makes the first layer better by what its spikes cost."""
+    images, time_steps = data.images, codings[0].time_steps
+    chosen = np.arange(min(_JUDGES, len(images))) * len(images) // min(_JUDGES, len(images))
+    few = images[chosen]
+    plain, centred = plain_input(plan, few, time_steps), centred_input(plan, few, time_steps)
+    if centred is None:
+        return plain_input(plan, images, time_steps)
 
-    scale: np.ndarray
-    trains: np.ndarray
-    clipped: float
+    def quality(coded: CodedInput) -> float:
+        reader = coded.plan.layers[0]
+        wanted = data.activations[reader.tensor][chosen]
+        _, _, row = _best_layer(reader, arch, codings, {INPUT: coded.scale}, {INPUT: coded.trains}, wanted)
+        return np.inf if row.sqnr_db is None else row.sqnr_db
 
-
-def _encoded_input(data: Calibration, plan: Plan, time_steps: int) -> _Encoded:
-    scale = input_scale(data.images, time_steps, plan.shared_input_scale)
-    integers, clipped = encode(data.images, scale, time_steps)
-    return _Encoded(scale, digits_of(integers, time_steps), clipped / integers.size)
+    before, after = quality(plain), quality(centred)
+    worth = before < np.inf and after - before >= _WORTH_OF_SPIKES * centred.spikes / max(1, plain.spikes)
+    return (centred_input(plan, images, time_steps) if worth else None) or plain_input(plan, images, time_steps)
 
 
 def _codings(
@@ -130,7 +144,7 @@ def _best_layer(
 
 
 def _forget(tensors: dict[str, np.ndarray], remaining: Sequence[LayerPlan]) -> None:
-    """Drop the trains that no remaining layer reads; the last layer's answers stay."""
+    """Drop the tensors that no remaining layer reads; the last layer's answers stay."""
     if remaining:
         needed = {segment.source for layer in remaining for segment in layer.segments}
         for name in tensors.keys() - needed:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import ConversionError
-from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
+from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu, Select
 from ..network import INPUT, Kind, Mode, Pool
 from .canonical import sole_consumer, source_shape
 from .plan import LayerPlan, RealSegment
-from .views import Part, View, channelwise, dense, embedded, identity, padded, scaled
+from .views import View, channels_of, channelwise, dense, embedded, identity, padded, scaled, selected, whole
 
 LINEAR = (Conv, AveragePool, Affine, Add, Concat, Pad)
 
@@ -51,7 +51,7 @@ def fuse(graph: Graph) -> Plan:
         )
     layers, ends_in_relu, upper = work.layers, False, None
     last = layers[-1] if layers else None
-    answered = last is not None and work.views[output.name] == (Part(last.name, output.shape[0]),)
+    answered = last is not None and work.views[output.name] == whole(last.name, output.shape[0])
     if last is not None and answered and last.mode is not Mode.PASS and last.pool is None:
         ends_in_relu = isinstance(output, Relu)
         upper = last.upper if ends_in_relu else None
@@ -73,7 +73,7 @@ class _Fusion:
     non_negative: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.views[INPUT] = (Part(INPUT, self.graph.input_shape[0]),)
+        self.views[INPUT] = whole(INPUT, self.graph.input_shape[0])
         self._nodes = {node.name: node for node in self.graph.nodes}
 
     def start(self, node: Node) -> None:
@@ -83,6 +83,8 @@ class _Fusion:
                 pass
             case Concat():
                 self.views[node.name] = tuple(part for name in node.inputs for part in self.views[name])
+            case Select():
+                self.views[node.name] = selected(self.views[node.inputs[0]], node.channels)
             case Pad():
                 self.views[node.name] = padded(self.views[node.inputs[0]], node.padding[:2], node.channels)
             case MaxPool():
@@ -129,7 +131,7 @@ class _Fusion:
         if name not in self.views:
             return self._linear(self._nodes[name])
         view = self.views[name]
-        return identity(view), np.zeros(sum(part.channels for part in view))
+        return identity(view), np.zeros(channels_of(view))
 
     @staticmethod
     def _stacked(
@@ -181,11 +183,6 @@ class _Fusion:
 
     def _average(self, node: AveragePool) -> list[RealSegment]:
         shape = source_shape(self.graph, node)
-        if any(node.padding) and not node.count_padding:
-            raise ConversionError(
-                f"node {node.name}: an average pooling with padding {node.padding} must count the padding zeros, "
-                f"because the divisor must be the same everywhere; set count_include_pad or remove the padding"
-            )
         if not _fits(node, shape):
             raise ConversionError(
                 f"node {node.name}: its windows must lie inside the padded map, but output {node.shape[1:]} reaches "
@@ -222,7 +219,7 @@ class _Fusion:
 
     def _add(self, plan: LayerPlan, absorbed: list[Node]) -> None:
         self.layers.append(plan)
-        self.views.update({node.name: (Part(plan.name, plan.shape[0]),) for node in absorbed})
+        self.views.update({node.name: whole(plan.name, plan.shape[0]) for node in absorbed})
         sources_positive = all(segment.source in self.non_negative for segment in plan.segments)
         if plan.mode is Mode.RELU or (plan.mode is Mode.PASS and sources_positive):
             self.non_negative.add(plan.name)

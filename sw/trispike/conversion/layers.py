@@ -22,10 +22,11 @@ from .quantise import (
     integer_segments,
     round_half_up,
 )
-from .scales import LARGEST_RATIO, Neuron, choose_theta, live_peaks, shared_theta
+from .scales import LEAST_ROOM, Neuron, choose_theta, live_peaks, shared_theta
 from .spiking import run_layer, sample
 
 _COARSEST = 8  #: how many times coarser than the widest weights a channel may become before it is refused
+_FAINT = 1 / 8  #: of the layer's largest activation: channels below it may get a larger scale than they fill
 _MARGIN = 1.01  #: coarser than the excess demands, because weights round upward too
 _THETA_WITHOUT_WEIGHTS = 256  #: of a channel whose weights are all zero: only its bias is left
 
@@ -149,10 +150,10 @@ class _FiringLayer(_LayerMaker):
         precision, whole = Precision.of(self.arch), self._peak() * (1 << self.coding.silent)
         unit = finest_unit(self.plan, self.scales, self.arch)
         unit = np.where(unit > 0, unit, whole / _THETA_WITHOUT_WEIGHTS)
-        return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LARGEST_RATIO / precision.theta))
+        return exact_unit(self.plan, self.scales, np.maximum(unit, whole * LEAST_ROOM / precision.theta))
 
     def draft(self, unit: np.ndarray) -> Layer:
-        whole = self._peak() * LARGEST_RATIO * (1 << self.coding.silent)
+        whole = self._peak() * LEAST_ROOM * (1 << self.coding.silent)
         theta = np.maximum(2, round_half_up(whole / unit))
         return self._layer(self._neuron(unit), theta, integer_bias(self.plan, unit))
 
@@ -166,7 +167,8 @@ class _FiringLayer(_LayerMaker):
         limit = np.full(len(peak), Precision.of(self.arch).theta)
         if plan.upper is not None:
             limit = np.minimum(limit, np.floor(plan.upper * (1 << self.coding.silent) / unit).astype(np.int64))
-        self._check_theta(np.minimum(round_half_up(peak * (1 << self.coding.silent) / unit), limit))
+        whole = round_half_up(peak * (1 << self.coding.silent) / unit)
+        self._check_theta(np.minimum(np.where(peak < peak.max() * _FAINT, np.maximum(whole, 2), whole), limit))
         segments, bias = integer_segments(plan, self.scales, unit, self.arch), integer_bias(plan, unit)
         samples = sample(plan, segments, self.tensors, self.wanted)
         theta = choose_theta(samples, neuron, bias, peak, limit)

@@ -39,7 +39,7 @@ def scaled_weights(segment: RealSegment, scale: np.ndarray) -> np.ndarray:
 
     The source channel is the third axis from the end in both kinds.
     """
-    return segment.weights * scale[:, None, None]
+    return segment.weights * scale[segment.inputs][:, None, None]
 
 
 def charges(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -95,8 +95,11 @@ def integer_segments(
         while True:
             weights = np.clip(rest, -largest, largest)
             found.append(
-                Segment(segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation)
-            )
+                Segment(
+                    segment.source, segment.kind, weights, segment.stride, segment.padding, segment.dilation,
+                    segment.first,
+                )
+            )  # fmt: skip
             rest = rest - weights
             if not rest.any():
                 break

@@ -43,8 +43,8 @@ class LayerReport:
 class ConversionReport:
     """A whole conversion.
 
-    `silent` is None where every layer was given its own. `agreement` is the share of calibration images for which the
-    spiking network's first choice is the float network's.
+    `input_offset` is None where the input is coded as it is. `silent` is None where every layer was given its own.
+    `agreement` is the share of calibration images for which the spiking network's first choice is the float network's.
     """
 
     network: str
@@ -53,6 +53,7 @@ class ConversionReport:
     tau: float
     images: int
     input_scale: tuple[float, float]
+    input_offset: tuple[float, float] | None
     input_clipped: float
     input_spikes: float
     agreement: float

@@ -12,10 +12,13 @@ from ..golden import decode, encode, max_pool, tsa
 from ..network import Mode, Pool
 from .quantise import round_half_up
 
-LARGEST_RATIO = 1.25  #: of a candidate lam to the largest activation
-_STEP = LARGEST_RATIO ** (1 / 2)
-_COARSE_STEPS = (0, 1, -1, 2, *range(-2, -13, -1))  #: 1.25 down to a quarter, nearest to 1 first: it wins ties
-_REFINEMENTS = 3
+LEAST_ROOM = 1.25  #: lam relative to the largest activation that theta must be able to reach
+_STEP = 1.25
+_STEPS_DOWN, _STEPS_UP = 6, 7  #: candidates from a quarter to 4.8 times the largest activation
+_STEPS_PER_SILENT = 3  #: a silent step gives the room that a lam twice as large gives
+_REFINEMENTS = 4
+_MOST_LEVELS = 1 << 10  #: different values of an input that may lie on a grid
+_GRID_ERROR = 1e-2  #: of a value on a grid, relative to its step: float32 is coarser than that only for fine grids
 _LEAST_PEAK = 1 / 256  #: of a channel, relative to the largest of its tensor
 
 
@@ -60,15 +63,17 @@ class Neuron:
 def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray:
     """lam of the network input, float64 [C]: the one with the least squared error of encoding `images` [N, C, H, W].
 
-    The candidates include the scale at which the largest value is exactly 2^T - 1 units.
+    The candidates include the scale at which the largest value is exactly 2^T - 1 units and, for values that are all
+    multiples of one number, as those from a file of bytes are, the one at which it is a unit.
     """
     channels = images.shape[1]
     values = np.moveaxis(images, 1, 0).reshape(1 if shared else channels, -1)
     peak = _live(np.abs(values).max(axis=1).astype(np.float64))
     exact = peak * (1 << time_steps) / ((1 << time_steps) - 1)
     best, error = exact, np.full(len(values), np.inf)
-    for ratio in np.geomspace(1, 0.25, 24):
-        scale = exact * ratio
+    candidates = [exact * ratio for ratio in np.geomspace(1, 0.25, 24)]
+    for scale in (*candidates, np.array([_grid(row) for row in values]) * (1 << time_steps)):
+        scale = np.where(scale > 0, scale, exact)
         integers, _ = encode(values[None, :, None, :], scale, time_steps)
         found = np.square(integers[0, :, 0] * scale[:, None] / (1 << time_steps) - values).mean(axis=1)
         better = found < error
@@ -76,11 +81,24 @@ def input_scale(images: np.ndarray, time_steps: int, shared: bool) -> np.ndarray
     return np.broadcast_to(best, channels).copy()
 
 
+def _grid(values: np.ndarray) -> float:
+    """The largest number of which all `values` [N] are multiples, 0 if there is none that is not tiny."""
+    found = np.unique(values).astype(np.float64)
+    steps = np.diff(found)
+    if not 0 < len(steps) < _MOST_LEVELS:
+        return 0.0
+    step = (found[-1] - found[0]) / round((found[-1] - found[0]) / steps.min())
+    return step if np.abs(found / step - np.round(found / step)).max() < _GRID_ERROR else 0.0
+
+
 def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Per channel the theta with the least squared error of the decoded `samples`, int64 [C], 2 <= theta <= `limit`.
 
-    `bias` are the initial potentials, `peak` > 0 the largest real activation of each channel.
+    `bias` are the initial potentials, `peak` > 0 the largest real activation of each channel. With few silent steps a
+    lam far above the peak is often the best: what it loses in the last digits, it gains in neurons that decide too
+    early and have the room to make up for it.
     """
+    most = max(1, _STEPS_UP - _STEPS_PER_SILENT * max(0, neuron.silent - 1))
     whole = peak * (1 << neuron.silent) / neuron.unit
     best_ratio, best_theta, best_error = np.ones(len(peak)), np.zeros(len(peak), np.int64), np.full(len(peak), np.inf)
 
@@ -91,12 +109,12 @@ def choose_theta(samples: Samples, neuron: Neuron, bias: np.ndarray, peak: np.nd
         for best, found in ((best_ratio, ratio), (best_theta, theta), (best_error, error)):
             np.copyto(best, found, where=better)
 
-    for step in _COARSE_STEPS:
+    for step in sorted(range(-_STEPS_DOWN, most + 1), key=abs):  # nearest to the peak first: it wins ties
         judge(np.full(len(peak), _STEP**step))
     for refinement in range(1, _REFINEMENTS + 1):
         factor = _STEP ** (0.5**refinement)
         centre = best_ratio.copy()
-        judge(np.minimum(centre * factor, LARGEST_RATIO))
+        judge(np.minimum(centre * factor, _STEP**most))
         judge(centre / factor)
     return best_theta
 

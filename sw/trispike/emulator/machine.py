@@ -9,7 +9,7 @@ import numpy as np
 from amaranth.hdl import Shape
 
 from trispike_hw.architecture import Architecture
-from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Mode, Opcode, Target, constant_word
+from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Mode, Opcode, Sink, Target, constant_word
 
 from ..errors import DeviceError
 from ..fields import fields_of
@@ -21,8 +21,11 @@ from .words import LayerWords, constants_of, items_of, parse_program
 
 @dataclass(frozen=True)
 class LayerRun:
-    """What one layer did. `addresses` int64 [n] and `spikes` uint32 [n] are its writes to spike memory, by item, then
-    by step; `words_read` counts the spike words that its windows hold, with or without a spike."""
+    """What one layer did.
+
+    `addresses` int64 [n] and `spikes` uint32 [n] are its output words, written to spike memory or sent out, by item,
+    then by step; `words_read` counts the spike words that its windows hold, with or without a spike.
+    """
 
     addresses: np.ndarray
     spikes: np.ndarray
@@ -33,9 +36,9 @@ class LayerRun:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a program: the answer's words uint32 [classes], every layer, and whether a corrupt word was read."""
+    """One run: its words on the output stream, uint32, every layer, and whether a corrupt word was read."""
 
-    answer: np.ndarray
+    output: np.ndarray
     layers: tuple[LayerRun, ...]
     corrupt: bool
 
@@ -61,12 +64,12 @@ class Emulator:
         return self._lane.memory
 
     def feed(self, stream: np.ndarray) -> np.ndarray:
-        """Carry out the commands of `stream`, uint32, which holds whole commands; return the answers' words, uint32.
+        """Carry out the commands of `stream`, uint32, which holds whole commands; return the output stream, uint32.
 
         Raises:
             DeviceError: if a command is unknown or incomplete, or reaches beyond a memory.
         """
-        answers = [np.zeros(0, np.uint32)]
+        output = [np.zeros(0, np.uint32)]
         at = 0
         while at < len(stream):
             head = stream[at : at + COMMAND_WORDS]
@@ -81,10 +84,10 @@ class Emulator:
                 ) from error
             if command["opcode"] is Opcode.RUN:
                 self.runs.append(self.run(int(head[2])))
-                answers.append(self.runs[-1].answer)
+                output.append(self.runs[-1].output)
             else:
                 at += self._write(command, int(head[1]), int(head[2]), stream[at:])
-        return np.concatenate(answers)
+        return np.concatenate(output)
 
     def _write(self, command: dict, address: int, count: int, payload: np.ndarray) -> int:
         """Carry out a WRITE; return the words of its payload."""
@@ -126,18 +129,26 @@ class Emulator:
         """
         layers = parse_program(self._program)
         constants = constants_of(self._constants, self._arch)
-        last = layers[-1].fields
-        answer = np.zeros(self._arch.columns * (last["address"] + self._tiles(layers[-1])), np.int64)
+        answer = self._answer(layers[-1])
         self._lane.corrupt = False
         self._lane.settle()
         loader = Loader(self._arch, self._lane, self._program, load_list, self._external)
-        runs = []
+        runs, output = [], []
         for number, layer in enumerate(layers):
             loader.prepare(number)
             runs.append(self._run_layer(layer, constants, answer))
+            if layer.fields["sink"] is not Sink.STORE:
+                output.append(np.stack([runs[-1].addresses, runs[-1].spikes], axis=1).reshape(-1))
         loader.finish(len(layers))
-        classes = len(answer) - self._arch.columns + last["last_columns"]
-        return Run((answer[:classes] & 0xFFFFFFFF).astype(np.uint32), tuple(runs), self._lane.corrupt)
+        classes = len(answer) - self._arch.columns + layers[-1].fields["last_columns"]
+        output.append(answer[: max(classes, 0)] & 0xFFFFFFFF)
+        return Run(np.concatenate(output).astype(np.uint32), tuple(runs), self._lane.corrupt)
+
+    def _answer(self, last: LayerWords) -> np.ndarray:
+        """Sums of all classes of the tiles that an answer has, int64, still zero; none if there is no answer."""
+        if last.fields["mode"] is not Mode.LOGITS:
+            return np.zeros(0, np.int64)
+        return np.zeros(self._arch.columns * (last.fields["address"] + self._tiles(last)), np.int64)
 
     def _tiles(self, layer: LayerWords) -> int:
         """Tiles of a layer."""
@@ -172,7 +183,8 @@ class Emulator:
                 f"a layer writes spike word {steps.max()} of {self._arch.spike_words}; the program is bad"
             )
         spikes = digits_to_words(digits.reshape(-1, self._arch.columns))
-        self._lane.write_spikes(steps.reshape(-1), spikes)
+        if fields["sink"] is not Sink.EXPORT:
+            self._lane.write_spikes(steps.reshape(-1), spikes)
         return LayerRun(steps.reshape(-1), spikes, *counters)
 
     def _works(self, layer: LayerWords) -> list[Work]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..golden import GoldenModel
-from ..golden.additions import count_additions, fan_out
+from ..golden.additions import count_additions, fan_out, spikes_per_pixel
 from ..inputs import checked_images
 from ..lowering.choice import SPIKES_PER_BIT
 from ..network import INPUT, Network
@@ -56,12 +56,13 @@ def measured(network: Network, x: np.ndarray, progress: Progress | None = None) 
 def assumed(network: Network, rate: float = SPIKES_PER_BIT) -> Statistics:
     """Spikes thrown at random, `rate` of them per neuron and step: the same ones in every run."""
     random = np.random.default_rng(0)
-    shapes = {INPUT: network.input_shape} | {layer.name: layer.shape for layer in network.layers[:-1]}
+    shapes = {INPUT: network.coded_shape} | {layer.name: layer.shape for layer in network.layers[:-1]}
     digits, odds = np.array([-1, 0, 1], np.int8), [rate / 2, 1 - rate, rate / 2]
     trains = {name: random.choice(digits, (network.time_steps, *shape), p=odds) for name, shape in shapes.items()}
     batch = {name: train[None] for name, train in trains.items()}
+    spikes = {name: spikes_per_pixel(train) for name, train in batch.items()}
     additions = {}
     for layer in network.layers:
         fan_outs = tuple(fan_out(s, layer, network.shape_of(s.source)[1:]) for s in layer.segments)
-        additions[layer.name] = float(count_additions(layer, fan_outs, batch)[0])
+        additions[layer.name] = float(count_additions(layer, fan_outs, spikes, batch)[0])
     return Statistics((trains,), additions, 1, True)

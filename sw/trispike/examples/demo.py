@@ -9,6 +9,7 @@ import sys
 import numpy as np
 
 from .. import api
+from ..book import Book
 from ..errors import TrispikeError
 from ..program import Program
 from ..simulation import simulate
@@ -17,12 +18,12 @@ from . import CALIBRATION_SET, MODEL, load_digits
 IMAGES = 10
 
 
-def compile_digits(preset: str = "small") -> Program:
+def compile_digits(preset: str = "small") -> Program | Book:
     """The bundled network, calibrated on the bundled training images."""
     return api.compile(MODEL, preset, calibration=load_digits(CALIBRATION_SET).x)
 
 
-def demonstrate(program: Program, images: int = IMAGES, engine: str | None = None) -> bool:
+def demonstrate(program: Program | Book, images: int = IMAGES, engine: str | None = None) -> bool:
     """Run the first `images` held-out digits on the RTL, print what it answers, and return whether it is bit-exact."""
     digits = load_digits()
     report = simulate(program, digits.x[:images], engine=engine, stalls=False)

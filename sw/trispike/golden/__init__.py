@@ -1,7 +1,7 @@
 """The golden model: what a spiking network computes, in NumPy integers, exact to the bit."""
 
 from .bounds import potential_bound
-from .coding import decode, digits_of, encode, value_of
+from .coding import decode, digits_of, encode, encode_input, shifted, value_of
 from .model import GoldenModel, Result
 from .neuron import tsa
 from .pooling import max_pool
@@ -13,9 +13,11 @@ __all__ = [
     "decode",
     "digits_of",
     "encode",
+    "encode_input",
     "integrate",
     "max_pool",
     "potential_bound",
+    "shifted",
     "sum_abs_weights",
     "tsa",
     "value_of",

@@ -7,9 +7,12 @@ import numpy as np
 from ..network import Kind, Layer, Pool, Segment
 
 
-def count_spikes(trains: np.ndarray) -> np.ndarray:
-    """Spikes per image, int64 [N], of trains [N, T, C, H, W]."""
-    return np.count_nonzero(trains, axis=(1, 2, 3, 4))
+def spikes_per_pixel(trains: np.ndarray) -> np.ndarray:
+    """Spikes of all channels and steps at each pixel, int64 [N, H, W], of trains [N, T, C, H, W] with T <= 16."""
+    per_neuron = np.zeros_like(trains[:, 0], np.uint8)
+    for t in range(trains.shape[1]):
+        per_neuron += (trains[:, t] != 0).view(np.uint8)
+    return per_neuron.sum(axis=1, dtype=np.int64)
 
 
 def fan_out(segment: Segment, layer: Layer, source_size: tuple[int, int]) -> np.ndarray:
@@ -24,15 +27,27 @@ def fan_out(segment: Segment, layer: Layer, source_size: tuple[int, int]) -> np.
     return np.outer(rows, columns) * reached
 
 
-def count_additions(layer: Layer, fan_outs: tuple[np.ndarray, ...], tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Additions per image, int64 [N], given the `fan_out` of every segment and the source trains by name."""
+def count_additions(
+    layer: Layer,
+    fan_outs: tuple[np.ndarray, ...],
+    spikes: Mapping[str, np.ndarray],
+    trains: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Additions per image, int64 [N], given the `fan_out` of every segment, and of the sources the `trains` and
+    `spikes_per_pixel`."""
     return sum(
         (
-            np.count_nonzero(tensors[segment.source], axis=(1, 2)).reshape(-1, touched.size) @ touched.ravel()
+            _seen(segment, trains[segment.source], spikes).reshape(-1, touched.size) @ touched.ravel()
             for segment, touched in zip(layer.segments, fan_outs, strict=True)
         ),
         np.zeros((), np.int64),
     )
+
+
+def _seen(segment: Segment, trains: np.ndarray, spikes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Spikes per pixel of the channels that a segment has synapses with."""
+    whole = segment.first == 0 and segment.weights.shape[-3] == trains.shape[2]
+    return spikes[segment.source] if whole else spikes_per_pixel(trains[:, :, segment.inputs])
 
 
 def _windows_over(axis: int, segment: Segment, layer: Layer, length: int) -> np.ndarray:

@@ -19,7 +19,8 @@ def check_network(network: Network) -> None:
         raise ConversionError(
             f"network {network.name}: time_steps must lie in 1..{_MAX_TIME_STEPS}, not {network.time_steps}"
         )
-    shapes = {INPUT: network.input_shape}
+    _check_input(network)
+    shapes = {INPUT: network.coded_shape}
     for layer in network.layers:
         last = layer is network.layers[-1]
         if (layer.mode is Mode.LOGITS) != last:
@@ -38,6 +39,18 @@ def check_network(network: Network) -> None:
         if layer.name in shapes:
             raise ConversionError(f"layer {layer.name}: the name is taken by another tensor; choose a different one")
         shapes[layer.name] = layer.shape
+
+
+def _check_input(network: Network) -> None:
+    channels, offset = network.input_shape[0], network.input_offset
+    if offset is not None and (offset.shape != (channels,) or not np.isfinite(offset).all()):
+        raise ConversionError(
+            f"network {network.name}: input_offset must be {channels} finite numbers, not shape {offset.shape}"
+        )
+    if min(network.input_padding) < 0:
+        raise ConversionError(
+            f"network {network.name}: input_padding must not be negative, but is {network.input_padding}"
+        )
 
 
 def _check_neurons(layer: Layer, time_steps: int) -> None:
@@ -73,8 +86,10 @@ def _check_neurons(layer: Layer, time_steps: int) -> None:
 
 def _check_weights(layer: Layer, segment: Segment, source: tuple[int, int, int]) -> None:
     channels = layer.neurons[0]
-    leading = (channels, source[0]) if segment.kind is Kind.BROADCAST else (channels,)
-    lanes_differ = segment.kind is Kind.LANEWISE and source[0] != channels
+    lanewise = segment.kind is Kind.LANEWISE
+    read = segment.inputs.stop - segment.first if segment.first or not lanewise else source[0]
+    leading = (channels,) if lanewise else (channels, min(read, source[0] - segment.first))
+    lanes_differ = lanewise and (source[0] != channels or segment.first != 0)
     if lanes_differ or segment.weights.ndim != len(leading) + 2 or segment.weights.shape[:-2] != leading:
         raise ConversionError(
             f"layer {layer.name}: {segment.kind.value} weights from {source[0]} to {channels} channels cannot have "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..errors import InputError
-from ..network import Mode
+from ..network import Mode, Network
 from .neuron import Neurons
 
 
@@ -27,6 +27,25 @@ def encode(x: np.ndarray, scale: np.ndarray, time_steps: int) -> tuple[np.ndarra
     whole += magnitude - whole >= 0.5
     clipped = int(np.count_nonzero(whole > limit))
     return np.copysign(np.minimum(whole, limit), real).astype(np.int64), clipped
+
+
+def encode_input(network: Network, x: np.ndarray) -> tuple[np.ndarray, int]:
+    """The integers of the network input for images `x`, real or integer [N, C, H, W], and how many were clipped.
+
+    They are those of `x` in its padding of zeros and less the offset, int64 [N, C, H', W'].
+
+    Raises:
+        InputError: if a value is not finite.
+    """
+    return encode(shifted(x, network.input_offset, network.input_padding), network.input_scale, network.time_steps)
+
+
+def shifted(x: np.ndarray, offset: np.ndarray | None, padding: tuple[int, int, int, int]) -> np.ndarray:
+    """Images `x` [N, C, H, W] in `padding` zeros (top, left, bottom, right), less `offset` [C] (None: nothing)."""
+    top, left, bottom, right = padding
+    if any(padding):
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    return x if offset is None else x - offset[:, None, None]
 
 
 def digits_of(integers: np.ndarray, time_steps: int) -> np.ndarray:

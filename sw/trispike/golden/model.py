@@ -1,20 +1,23 @@
 """The golden model: a spiking network computed layer by layer, in bounded memory, exact to the bit."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ..inputs import checked_images
 from ..network import INPUT, Layer, Network
-from .additions import count_additions, count_spikes, fan_out
+from .additions import count_additions, fan_out, spikes_per_pixel
 from .checks import check_network
-from .coding import digits_of, encode
+from .coding import digits_of, encode_input
 from .neuron import logit_integers, tsa
 from .pooling import max_pool
-from .synapses import integrate
+from .synapses import Synapses
 
-#: Bytes that the largest temporary of a chunk of images may take; small enough to stay near the processor's caches.
+#: Bytes that the synaptic sums of a chunk of images may take; small enough to stay near the processor's caches.
 _CHUNK_BYTES = 1 << 24
 
 Progress = Callable[[int, int], None]
@@ -53,6 +56,7 @@ class GoldenModel:
             layer.name: tuple(fan_out(s, layer, network.shape_of(s.source)[1:]) for s in layer.segments)
             for layer in network.layers
         }
+        self._synapses = {layer.name: Synapses(layer.segments, layer.neurons) for layer in network.layers}
         self._last_use = {s.source: layer.name for layer in network.layers for s in layer.segments}
         self._chunk = max(1, _CHUNK_BYTES // max(self._bytes_per_image(layer) for layer in network.layers))
 
@@ -73,11 +77,11 @@ class GoldenModel:
         """
         x = checked_images(x, self._network.input_shape, f"images for {self._network.name}")
         parts = []
-        for start in range(0, len(x), self._chunk):
-            part = x[start : start + self._chunk]
-            parts.append(self._run_chunk(part, keep_trains))
+        chunks = (x[start : start + self._chunk] for start in range(0, len(x), self._chunk))
+        for part in _in_threads(lambda chunk: self._run_chunk(chunk, keep_trains), chunks):
+            parts.append(part)
             if progress is not None:
-                progress(start + len(part), len(x))
+                progress(sum(len(done.integers) for done in parts), len(x))
         return Result(
             integers=np.concatenate([part.integers for part in parts]),
             logits=np.concatenate([part.logits for part in parts]),
@@ -89,29 +93,29 @@ class GoldenModel:
 
     def _run_chunk(self, x: np.ndarray, keep_trains: bool) -> Result:
         network = self._network
-        integers, clipped = encode(x, network.input_scale, network.time_steps)
+        integers, clipped = encode_input(network, x)
         live = {INPUT: digits_of(integers, network.time_steps)}
         trains = dict(live) if keep_trains else {}
-        spikes = {INPUT: count_spikes(live[INPUT])}
+        spikes = {INPUT: spikes_per_pixel(live[INPUT])}
         additions = {}
         for layer in network.layers[:-1]:
-            additions[layer.name] = count_additions(layer, self._fan_outs[layer.name], live)
+            additions[layer.name] = count_additions(layer, self._fan_outs[layer.name], spikes, live)
             fired = self._fire(layer, live)
             live[layer.name] = max_pool(fired, layer.pool) if layer.pool else fired
-            spikes[layer.name] = count_spikes(live[layer.name])
+            spikes[layer.name] = spikes_per_pixel(live[layer.name])
             if keep_trains:
                 trains[layer.name] = live[layer.name]
                 if layer.pool:
                     trains[f"{layer.name}/neurons"] = fired
             self._release(layer, live)
         last = network.layers[-1]
-        additions[last.name] = count_additions(last, self._fan_outs[last.name], live)
-        answer = logit_integers(integrate(last.segments, live, last.neurons), last.bias).reshape(len(x), -1)
-        return Result(answer, self._logits(answer), trains, spikes, additions, clipped)
+        additions[last.name] = count_additions(last, self._fan_outs[last.name], spikes, live)
+        answer = logit_integers(self._synapses[last.name].integrate(live), last.bias).reshape(len(x), -1)
+        counts = {name: pixels.sum(axis=(1, 2)) for name, pixels in spikes.items()}
+        return Result(answer, self._logits(answer), trains, counts, additions, clipped)
 
-    @staticmethod
-    def _fire(layer: Layer, live: dict[str, np.ndarray]) -> np.ndarray:
-        z = integrate(layer.segments, live, layer.neurons)
+    def _fire(self, layer: Layer, live: dict[str, np.ndarray]) -> np.ndarray:
+        z = self._synapses[layer.name].integrate(live)
         return tsa(z, layer.bias, layer.theta, layer.phi, layer.silent, layer.mode)
 
     def _release(self, layer: Layer, live: dict[str, np.ndarray]) -> None:
@@ -124,7 +128,21 @@ class GoldenModel:
         return integers * self._network.layers[-1].unit / (1 << self._network.time_steps)
 
     def _bytes_per_image(self, layer: Layer) -> int:
-        """Size of the largest temporary for one image: the matrix product's input, or z, in float32."""
-        channels, rows, columns = layer.neurons
-        widest = max((segment.weights.size // channels for segment in layer.segments), default=1)
-        return 4 * self._network.time_steps * rows * columns * max(widest, channels)
+        """Size of the layer's synaptic sums for one image."""
+        return 4 * self._network.time_steps * int(np.prod(layer.neurons))
+
+
+def _in_threads(work: Callable[[np.ndarray], Result], chunks: Iterable[np.ndarray]) -> Iterator[Result]:
+    """`work` on every chunk, in order: as many at a time as BLAS has threads, each with one thread of BLAS.
+
+    Matrix products of this size gain little from several threads, and everything else has only one.
+    """
+    threads = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    waiting: deque[Future[Result]] = deque()
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as executor:
+        for chunk in chunks:
+            waiting.append(executor.submit(work, chunk))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

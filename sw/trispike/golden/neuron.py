@@ -39,7 +39,8 @@ class Neurons:
             below &= self._fired
             self._fired |= above
         np.subtract(above.view(np.int8), below.view(np.int8), out=digits)
-        np.multiply(digits, self._theta, out=self._charge)
+        np.copyto(self._charge, digits)
+        self._charge *= self._theta
         self.potential -= self._charge
 
 

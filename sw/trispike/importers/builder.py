@@ -5,22 +5,12 @@ they cannot express they refuse through the call at hand, so that messages name 
 """
 
 from dataclasses import replace
-from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ModelError
-from ..graph import Add, Affine, AveragePool, Concat, Conv, Graph, MaxPool, Node, Pad, Relu
-from ..network import INPUT
-from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, real_axes, regroup
-
-if TYPE_CHECKING:
-    from .trace import Call
-
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
-NO_PADDING: Padding = (0, 0, 0, 0)
+from ..graph import Add, Affine, AveragePool, Conv, MaxPool, Relu
+from .arrangement import NO_PADDING, Arrangement, Padding, Pair
+from .values import CHANNEL, HEIGHT, WIDTH, Activation, Constant, Digit, real_axes
 
 
 def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1), upper: bool = True) -> Padding:
@@ -34,59 +24,8 @@ def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
     return before[0], before[1], after[0], after[1]
 
 
-class GraphBuilder:
-    """A graph under construction.
-
-    `source` starts messages, `input_name` and `dims` (batch first, None where not fixed) describe the network input:
-    (N, C, H, W), (N, C, L) or (N, C), or with `channels_last` (N, H, W, C). `call` is the step being read; the walk
-    sets it.
-    """
-
-    call: "Call"
-
-    def __init__(self, source: str, input_name: str, dims: tuple[int | None, ...], channels_last: bool = False):
-        text = ", ".join("?" if size is None else str(size) for size in dims)
-        if len(dims) not in (2, 3, 4):
-            raise ModelError(
-                f"{source}: input {input_name!r} has the shape ({text}); "
-                f"trispike needs (N, C, H, W), (N, C, L) or (N, C)"
-            )
-        fixed = [size for size in dims[1:] if size is not None and size > 0]
-        if len(fixed) != len(dims) - 1:
-            raise ModelError(
-                f"{source}: input {input_name!r} has the shape ({text}); trispike needs fixed sizes behind the batch, "
-                f"so export the network with them"
-            )
-        self._source = source
-        self._batch = dims[0]
-        self._nodes: dict[str, Node] = {}
-        self._notes: list[str] = []
-        if channels_last:
-            fixed = [fixed[2], fixed[0], fixed[1]]
-            self._notes.append(f"input {input_name!r} is (N, H, W, C) in the file; give it as (N, C, H, W)")
-        shape = (fixed[0], fixed[1] if len(fixed) == 3 else 1, fixed[-1] if len(fixed) > 1 else 1)
-        axes = real_axes(shape)
-        if channels_last:
-            axes = (*axes[1:], axes[0])
-        self.input = Activation(INPUT, shape, (axes[0], axes[2]) if len(fixed) == 2 else axes[: len(fixed)])
-
-    def _unique(self, wanted: str) -> str:
-        name, count = wanted, 1
-        while name == INPUT or name in self._nodes:
-            count += 1
-            name = f"{wanted}_{count}"
-        return name
-
-    def _map(self, x: Activation) -> Activation:
-        if not x.is_map and not x.is_line:
-            self.call.refuse(f"needs an input (N, C, H, W), but gets (N, {', '.join(map(str, x.dims))})")
-        return x
-
-    def _add_map(self, node: Node, like: Activation) -> Activation:
-        """Add a node; its tensor has as many dimensions as `like`."""
-        self._nodes[node.name] = node
-        axes = real_axes(node.shape)
-        return Activation(node.name, node.shape, (axes[CHANNEL], axes[WIDTH]) if like.is_line else axes)
+class GraphBuilder(Arrangement):
+    """The operators that compute something, besides those that arrange."""
 
     def _map_size(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Pair:
         """Height and width behind a window operator."""
@@ -137,12 +76,12 @@ class GraphBuilder:
         if weights.ndim != 2:
             self.call.refuse(f"has weights of {weights.ndim} dimensions; a linear layer needs a matrix")
         features = x.dims[-1] if x.axes else 0
-        if not x.axes or any(x.axes[:-1]) or features != weights.shape[1]:
+        order = [axis for group in x.axes for axis in group if not isinstance(axis, Digit)]
+        if not x.axes or any(x.axes[:-1]) or features != weights.shape[1] or len(order) != len(x.axes[-1]):
             self.call.refuse(
                 f"needs one vector of {weights.shape[1]} features per sample, "
                 f"but gets (N, {', '.join(map(str, x.dims))})"
             )
-        order = x.axes[-1]
         outputs = weights.shape[0]
         split = weights.reshape(outputs, *(x.shape[axis] for axis in order))
         kernel = split.transpose(0, *(1 + k for k in np.argsort(order))).reshape(outputs, *x.shape)
@@ -174,10 +113,17 @@ class GraphBuilder:
         """Sum with a constant that broadcasts along channels only, folded into the bias of the layer before it."""
         return self._fold(x, np.ones(x.shape[CHANNEL]), self._per_channel(x, value, "adds", "added"))
 
-    def scale(self, x: Activation, value: np.ndarray) -> Activation:
-        """Product with a constant that broadcasts along channels only, folded into the layer before it."""
+    def scale(self, x: Activation, value: np.ndarray) -> Activation | Constant:
+        """Product with a constant that broadcasts along channels only, folded into the layer before it; or zeros."""
         factor = self._per_channel(x, value, "multiplies by", "multiplied by")
+        if not factor.any():
+            return Constant(self.call.name, np.zeros((self._batch or 1, *x.dims), np.float32))
         return self._fold(x, factor, np.zeros(x.shape[CHANNEL]))
+
+    def negate(self, x: Activation) -> Activation:
+        """-x, folded into the layer before it."""
+        channels = x.shape[CHANNEL]
+        return self._fold(x, -np.ones(channels), np.zeros(channels))
 
     def _per_channel(self, x: Activation, value: np.ndarray, does: str, done: str) -> np.ndarray:
         """The constant as one value for each channel."""
@@ -224,6 +170,12 @@ class GraphBuilder:
             self.call.refuse(f"clips below {lower:g}; only a lower limit of 0 is supported")
         return self.relu(x, None if upper >= np.finfo(np.float32).max else upper)
 
+    def limit(self, x: Activation, upper: float) -> Activation:
+        """min(x, upper) of what is never negative."""
+        if not isinstance(self._nodes.get(x.node), Relu):
+            self.call.refuse(f"limits to {upper:g} what may be negative; put a ReLU before it")
+        return self.relu(x, upper)
+
     def _pool_shape(self, x: Activation, kernel: Pair, stride: Pair, padding: Padding) -> tuple[int, int, int]:
         size = self._map_size(x, kernel, stride, padding)
         for k in (0, 1):
@@ -256,16 +208,18 @@ class GraphBuilder:
     def average_pool(
         self, x: Activation, kernel: Pair, stride: Pair, padding: Padding, ceil: bool, count_padding: bool
     ) -> Activation:
-        """Average pooling; `ceil` asks for an output size rounded up, accepted where it makes no difference."""
+        """Average pooling; `ceil` asks for an output size rounded up, whose last windows count what lies inside."""
         x = self._map(x)
-        if ceil and self._completed(x, kernel, stride, padding) != padding:
-            completed = self._pool_shape(x, kernel, stride, self._completed(x, kernel, stride, padding))
-            if completed != self._pool_shape(x, kernel, stride, padding):
-                self.call.refuse(
-                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]}; "
-                    f"averages are supported over windows that lie inside the padded map"
-                )
         shape = self._pool_shape(x, kernel, stride, padding)
+        completed = self._completed(x, kernel, stride, padding) if ceil else padding
+        if self._pool_shape(x, kernel, stride, completed) != shape:
+            if count_padding and padding != NO_PADDING:
+                self.call.refuse(
+                    f"rounds its output size up (ceil_mode) on a map of {x.shape[HEIGHT]} x {x.shape[WIDTH]} and "
+                    f"counts padding, but not beyond it; switch one of the two off"
+                )
+            padding, count_padding = completed, False
+            shape = self._pool_shape(x, kernel, stride, padding)
         before = self._nodes.get(x.node)
         if isinstance(before, AveragePool) and x.exclusive and kernel == before.kernel == (1, 1):
             # slices come one dimension at a time
@@ -276,76 +230,48 @@ class GraphBuilder:
         return self._add_map(AveragePool(name, (x.node,), shape, kernel, stride, padding, counted), x)
 
     def slice(self, x: Activation, dim: int, start: int, stop: int, step: int) -> Activation:
-        """Every `step`-th row or column of a whole map; the batch is dimension 0."""
+        """Every `step`-th row or column of a whole map, or some channels; the batch is dimension 0."""
         rank = 1 + len(x.axes)
         size = ((self._batch or 1), *x.dims)[dim] if -rank <= dim < rank else 0
         first, last = (value + size if value < 0 else value for value in (start, stop))
         if first == 0 and last >= size and step == 1:
             return x
         dim %= rank
+        if dim and x.axes[dim - 1] == (CHANNEL,):
+            return self.select(x, tuple(range(size)[max(first, 0) : last : step]))
         if first != 0 or last < size or step < 1 or dim < rank - 2 or not (x.is_map or x.is_line):
             self.call.refuse(
                 f"takes {start}:{stop}:{step} of dimension {dim} of (N, {', '.join(map(str, x.dims))}); "
-                f"only every k-th row or column of a whole map can be taken"
+                f"only channels and every k-th row or column of a whole map can be taken"
             )
         stride = (1, step) if dim == rank - 1 else (step, 1)
         return self.average_pool(x, (1, 1), stride, NO_PADDING, ceil=False, count_padding=False)
 
-    def concat(self, xs: tuple[Activation, ...], dim: int) -> Activation:
-        """Concatenation along the channels."""
-        first = xs[0]
-        dim = dim % (1 + len(first.axes))
-        for x in xs:
-            alike = len(x.axes) == len(first.axes) and x.shape[1:] == first.shape[1:]
-            plain = x.is_map or x.is_line or (len(x.axes) == 1 and x.channels_first)
-            if dim != 1 or not alike or not plain:
-                self.call.refuse(
-                    f"joins (N, {', '.join(map(str, x.dims))}) along dimension {dim}; "
-                    f"only channels of maps of one size can be joined"
-                )
-        if len(xs) == 1:
-            return first
-        shape = (sum(x.shape[CHANNEL] for x in xs), *first.shape[1:])
-        name = self._unique(self.call.name)
-        self._nodes[name] = Concat(name, tuple(x.node for x in xs), shape)
-        return Activation(name, shape, (real_axes(shape)[CHANNEL], *first.axes[1:]))
-
-    def pad(self, x: Activation, before: tuple[int, ...], behind: tuple[int, ...], value: float) -> Activation:
-        """Zeros before and behind, for each dimension of the framework's tensor, batch first."""
-        if len(before) != 1 + len(x.axes) or len(behind) != len(before):
-            self.call.refuse(f"pads {len(before)} dimensions of (N, {', '.join(map(str, x.dims))})")
-        if not any(before) and not any(behind):
-            return x
-        x = self._map(x)
-        if value or min(*before, *behind) < 0 or before[0] or behind[0]:
-            self.call.refuse(
-                f"pads by {list(before)} and {list(behind)} with {value:g}; "
-                f"only zeros can be added, to channels, height and width"
-            )
-        if x.is_line:
-            before, behind = (*before[:2], 0, before[2]), (*behind[:2], 0, behind[2])
-        padding, channels = (before[2], before[3], behind[2], behind[3]), (before[1], behind[1])
-        shape = (
-            x.shape[CHANNEL] + sum(channels),
-            x.shape[HEIGHT] + padding[0] + padding[2],
-            x.shape[WIDTH] + padding[1] + padding[3],
-        )
-        return self._add_map(Pad(self._unique(self.call.name), (x.node,), shape, padding, channels), x)
-
     def mean(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
         """Mean over the dimensions `dims` (batch = 0), which must be height, width or both."""
+        return self._reduced(x, dims, keep, "averages")
+
+    def maximum(self, x: Activation, dims: tuple[int, ...], keep: bool) -> Activation:
+        """Maximum over the dimensions `dims` (batch = 0), which must be height, width or both."""
+        return self._reduced(x, dims, keep, "takes the maximum")
+
+    def _reduced(self, x: Activation, dims: tuple[int, ...], keep: bool, does: str) -> Activation:
+        """A pooling over the whole of some dimensions."""
         rank = 1 + len(x.axes)
         reduced = {dim % rank for dim in dims if -rank <= dim < rank}
         averaged = {axis for dim in reduced - {0} for axis in x.axes[dim - 1]}
-        if not dims or len(reduced) != len(dims) or 0 in reduced or CHANNEL in averaged:
-            self.call.refuse(f"averages over the dimensions {list(dims)}; only height and width can be averaged")
+        if not dims or len(reduced) != len(dims) or 0 in reduced or not averaged <= {HEIGHT, WIDTH}:
+            self.call.refuse(f"{does} over the dimensions {list(dims)}; only height and width can be left out")
         groups = [() if dim in reduced else group for dim, group in enumerate(x.axes, start=1)]
         axes = tuple(group for dim, group in enumerate(groups, start=1) if keep or dim not in reduced)
-        kernel = tuple(x.shape[axis] if axis in averaged else 1 for axis in (HEIGHT, WIDTH))
         if not averaged:
             return replace(x, axes=axes)
         whole = replace(x, axes=real_axes(x.shape))
-        pooled = self.average_pool(whole, (kernel[0], kernel[1]), (kernel[0], kernel[1]), NO_PADDING, False, False)
+        kernel = (x.shape[HEIGHT] if HEIGHT in averaged else 1, x.shape[WIDTH] if WIDTH in averaged else 1)
+        if does == "averages":
+            pooled = self.average_pool(whole, kernel, kernel, NO_PADDING, ceil=False, count_padding=False)
+        else:
+            pooled = self.max_pool(whole, kernel, kernel, NO_PADDING, ceil=False)
         return replace(pooled, axes=axes)
 
     def add(self, x: Activation, y: Activation) -> Activation:
@@ -355,34 +281,6 @@ class GraphBuilder:
         name = self._unique(self.call.name)
         self._nodes[name] = Add(name, (x.node, y.node), x.shape)
         return replace(x, node=name, exclusive=True)
-
-    def reshape(self, x: Activation | Constant, dims: tuple[int, ...]) -> Activation | Constant:
-        """Any reshape to `dims` (batch first) that keeps the batch and splits no axis."""
-        if isinstance(x, Constant):
-            if prod(dims) != x.array.size:
-                self.call.refuse(f"reshapes a constant {x.array.shape} to {dims}")
-            return replace(x, array=x.array.reshape(dims))
-        if not dims or dims[0] != (self._batch or 1):
-            self.call.refuse(f"reshapes to {dims}, which does not keep the batch as first dimension")
-        axes = regroup(x.shape, x.axes, dims[1:])
-        if axes is None:
-            self.call.refuse(
-                f"reshapes (N, {', '.join(map(str, x.dims))}) to (N, {', '.join(map(str, dims[1:]))}), "
-                f"which does not keep channels, height and width whole"
-            )
-        return replace(x, axes=axes)
-
-    def transpose(self, x: Activation | Constant, order: tuple[int, ...]) -> Activation | Constant:
-        """Permutation of the dimensions, batch (0) first."""
-        rank = x.array.ndim if isinstance(x, Constant) else 1 + len(x.axes)
-        order = tuple(k % rank for k in order) if order else tuple(reversed(range(rank)))
-        if sorted(order) != list(range(rank)):
-            self.call.refuse(f"permutes by {list(order)}, which does not match a tensor of {rank} dimensions")
-        if isinstance(x, Constant):
-            return replace(x, array=x.array.transpose(order))
-        if order[0] != 0:
-            self.call.refuse(f"permutes by {list(order)}, which moves the batch from the first dimension")
-        return replace(x, axes=tuple(x.axes[k - 1] for k in order[1:]))
 
     def softmax(self, x: Activation, dim: int) -> Activation:
         """Softmax over the classes behind the logits: left out with a note, since it keeps their order."""
@@ -396,14 +294,3 @@ class GraphBuilder:
             f"the last operator {self.call.name} ({self.call.label}) is left out: the answers are logits"
         )
         return x
-
-    def finish(self, name: str, output: str, result: Activation | Constant) -> Graph:
-        """The finished graph, whose output is `result`."""
-        if isinstance(result, Constant) or result.node == INPUT:
-            raise ModelError(f"{self._source}: the output {output!r} needs no layer at all; give a trained network")
-        if result.shape[HEIGHT] * result.shape[WIDTH] != 1:
-            raise ModelError(
-                f"{self._source}: the output {output!r} is a map of the shape {result.shape}; "
-                f"trispike needs one value per class, (N, classes)"
-            )
-        return Graph(name, self.input.shape, tuple(self._nodes.values()), tuple(self._notes))

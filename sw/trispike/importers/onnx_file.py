@@ -1,13 +1,13 @@
 """Reads ONNX files through the onnx package's own loader, checker, schemas and shape inference."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError, ToolError
 from ..graph import Graph
+from .onnx_folding import Folding, fold
 from .onnx_operators import ONNX
 from .trace import Reference, Step, Trace, build_graph, needed_steps
 from .values import Constant
@@ -15,7 +15,7 @@ from .values import Constant
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-OLDEST_OPSET = 9
+OLDEST_OPSET = 7
 
 
 def _onnx() -> ModuleType:
@@ -46,15 +46,20 @@ def read_onnx(path: Path, data: bytes) -> Graph:
     model = _parse(onnx, source, data)
     _load_external_data(onnx, path, model)
     opset = _opset(source, model)
-    trace = _trace(onnx, path, model, opset)
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    constants = {tensor.name: _constant(onnx, source, tensor.name, tensor) for tensor in model.graph.initializer}
+    folding = fold(onnx, model, opset, constants)
+    trace = _trace(onnx, path, model, opset, folding)
     # Operators first: for one that is not supported the checker's own message would be far from the point.
     needed_steps(trace, ONNX)
     try:
         onnx.checker.check_model(model)
-        dims = _inferred_dims(onnx, model, trace)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+        if folding.error is not None:
+            raise folding.error
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
         raise ModelError(f"{source} is not a valid ONNX model: {first_line(error)}") from error
-    return build_graph(replace(trace, dims=dims), ONNX)
+    return build_graph(trace, ONNX)
 
 
 def _parse(onnx: ModuleType, source: str, data: bytes) -> "ModelProto":
@@ -93,22 +98,23 @@ def _opset(source: str, model: "ModelProto") -> int:
 def _single(source: str, what: str, names: list[str]) -> str:
     if len(names) != 1:
         raise ModelError(
-            f"{source} has {len(names)} {what}s ({', '.join(names)}); trispike reads networks with one {what}"
+            f"{source} has {len(names)} {what}s ({', '.join(names)}); trispike reads networks with one "
+            f"{what}, so export the network with that alone"
         )
     return names[0]
 
 
-def _trace(onnx: ModuleType, path: Path, model: "ModelProto", opset: int) -> Trace:
+def _trace(onnx: ModuleType, path: Path, model: "ModelProto", opset: int, folding: Folding) -> Trace:
     graph, source = model.graph, str(path)
-    constants = {tensor.name: _constant(onnx, source, tensor.name, tensor) for tensor in graph.initializer}
-    inputs = {value.name: value for value in graph.input if value.name not in constants}
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = {value.name: value for value in graph.input if value.name not in stored}
     name = _single(source, "input", list(inputs))
     dims = tuple(
         dim.dim_value if dim.HasField("dim_value") else None for dim in inputs[name].type.tensor_type.shape.dim
     )
     output = _single(source, "output", [value.name for value in graph.output])
-    steps = tuple(_step(onnx, source, node, opset) for node in graph.node)
-    return Trace(source, path.stem, name, dims, output, constants, steps)
+    steps = tuple(_step(onnx, source, node, opset) for node in folding.nodes)
+    return Trace(source, path.stem, name, dims, output, folding.constants, steps, folding.dims)
 
 
 def _constant(onnx: ModuleType, source: str, name: str, tensor: "TensorProto") -> Constant:
@@ -151,22 +157,3 @@ def _arguments(onnx: ModuleType, source: str, node: "NodeProto", opset: int) -> 
             yield key, _constant(onnx, source, node.output[0], value)
         else:
             yield key, value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _inferred_dims(onnx: ModuleType, model: "ModelProto", trace: Trace) -> dict[str, tuple[int, ...]]:
-    """Full shapes of all tensors that onnx can infer for a fixed batch, one sample where the model leaves it open."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    del fixed.graph.value_info[:]
-    for value in fixed.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    for value in fixed.graph.input:
-        if value.name == trace.input and trace.input_dims and trace.input_dims[0] is None:
-            value.type.tensor_type.shape.dim[0].dim_value = 1
-    inferred = onnx.shape_inference.infer_shapes(fixed, check_type=True, strict_mode=True, data_prop=True)
-    return {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in (*inferred.graph.value_info, *inferred.graph.output)
-        if value.type.tensor_type.HasField("shape")
-        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
-    }

@@ -6,11 +6,12 @@ from functools import reduce
 import numpy as np
 
 from .builder import GraphBuilder, Padding, Pair, same_padding
-from .registry import NO_ENLARGING, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
+from .registry import NO_ENLARGING, NO_QUANTISED, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
 from .trace import Call
 from .values import HEIGHT, WIDTH, Activation, Constant
 
 ONNX = Registry("ONNX")
+_FLOATS = (1, 10, 11, 16)  #: FLOAT, FLOAT16, DOUBLE, BFLOAT16 of TensorProto.DataType
 
 
 def _padding(call: Call, x: Activation, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
@@ -73,20 +74,45 @@ def _add(build: GraphBuilder, call: Call) -> Activation:
 
 @ONNX.operator("Sum", support="of activations of one shape")
 def _sum(build: GraphBuilder, call: Call) -> Activation:
-    return reduce(build.add, call.activations("data_0"))
+    terms = [term for term in call.tensors("data_0") if isinstance(term, Activation)]
+    if len(terms) != len(call.get("data_0")):
+        call.refuse("adds a constant; export the network with Add in its place")
+    return reduce(build.add, terms)
+
+
+def _and_constant(call: Call) -> tuple[Activation, float]:
+    """The activation and the one number that an operator on two of them has as inputs."""
+    first, second = (*call.tensors("data_0"), None)[:2]
+    x, limit = (first, second) if isinstance(first, Activation) else (second, first)
+    if len(call.get("data_0")) != 2 or not isinstance(x, Activation) or not isinstance(limit, Constant):
+        call.refuse("compares activations; it is supported between an activation and a constant only")
+    if limit.array.size != 1:
+        call.refuse(f"compares with {limit.array.size} values; it must be one number")
+    return x, float(limit.array.reshape(-1)[0])
+
+
+@ONNX.operator("Max", support="of an activation and 0 (ReLU)")
+def _max(build: GraphBuilder, call: Call) -> Activation:
+    x, limit = _and_constant(call)
+    return build.clip(x, limit, np.inf)
+
+
+@ONNX.operator("Min", support="of the output of a ReLU and a constant (ReLU6)")
+def _min(build: GraphBuilder, call: Call) -> Activation:
+    return build.limit(*_and_constant(call))
 
 
 @ONNX.operator("Sub", support="a constant per channel from an activation, or an activation from it")
 def _sub(build: GraphBuilder, call: Call) -> Activation:
     if isinstance(call.get("A"), Constant):
-        return build.add_constant(build.scale(call.activation("B"), -np.ones(1, np.float32)), call.weights("A"))
+        return build.add_constant(build.negate(call.activation("B")), call.weights("A"))
     if isinstance(call.get("B"), Constant):
         return build.add_constant(call.activation("A"), -call.weights("B"))
     call.refuse("subtracts two activations; one of the two must be constant")
 
 
 @ONNX.operator("Mul", support="by a constant per channel")
-def _mul(build: GraphBuilder, call: Call) -> Activation:
+def _mul(build: GraphBuilder, call: Call) -> Activation | Constant:
     for x, y in (("A", "B"), ("B", "A")):
         if isinstance(call.get(y), Constant):
             return build.scale(call.activation(x), call.weights(y))
@@ -94,7 +120,7 @@ def _mul(build: GraphBuilder, call: Call) -> Activation:
 
 
 @ONNX.operator("Div", support="by a constant per channel")
-def _div(build: GraphBuilder, call: Call) -> Activation:
+def _div(build: GraphBuilder, call: Call) -> Activation | Constant:
     divisor = call.weights("B")
     if not divisor.all():
         call.refuse("divides by zero; train or export the network again")
@@ -134,7 +160,7 @@ def _max_pool(build: GraphBuilder, call: Call) -> Activation:
 
 @ONNX.operator(
     "AveragePool",
-    support="one- and two-dimensional, padding with count_include_pad only; ceil_mode where it changes nothing",
+    support="one- and two-dimensional, padding counted or not; ceil_mode, but not with padding that counts",
 )
 def _average_pool(build: GraphBuilder, call: Call) -> Activation:
     _check_dilation(call)
@@ -150,9 +176,20 @@ def _global_max_pool(build: GraphBuilder, call: Call) -> Activation:
     return build.max_pool(x, x.shape[1:], x.shape[1:], (0, 0, 0, 0), ceil=False)
 
 
-@ONNX.operator("Concat", support="of activations along the channels")
+@ONNX.operator("Concat", support="of activations and zeros along the channels")
 def _concat(build: GraphBuilder, call: Call) -> Activation:
-    return build.concat(call.activations("inputs"), int(call.get("axis", 1)))
+    return build.concat(call.tensors("inputs"), int(call.get("axis", 1)))
+
+
+@ONNX.operator("Split", support="along the channels", several=True)
+def _split(build: GraphBuilder, call: Call) -> tuple[Activation, ...]:
+    x, axis = call.activation("input"), int(call.get("axis", 0))
+    sizes = call.ints("split")
+    if not sizes:
+        size = x.shape[0]
+        part = -(-size // call.outputs)
+        sizes = (*((part,) * (call.outputs - 1)), size - part * (call.outputs - 1))
+    return build.split(x, axis, sizes)
 
 
 @ONNX.operator("Pad", support="with zeros: around the map (also as a part of what follows) and along the channels")
@@ -160,13 +197,16 @@ def _pad(build: GraphBuilder, call: Call) -> Activation:
     if call.get("mode", "constant") != "constant":
         call.refuse(f"pads in mode {call.get('mode')}; only mode constant is supported")
     pads = call.ints("pads")
+    x, value = call.activation("data"), call.number("constant_value", call.number("value", 0.0))
+    before, behind = pads[: len(pads) // 2], pads[len(pads) // 2 :]
     if call.get("axes") is not None:
-        call.refuse("names axes; export the network with pads for all dimensions")
-    value = call.number("constant_value", call.number("value", 0.0))
-    return build.pad(call.activation("data"), pads[: len(pads) // 2], pads[len(pads) // 2 :], value)
+        rank = 1 + len(x.axes)
+        sides = dict(zip((axis % rank for axis in call.ints("axes")), zip(before, behind, strict=True), strict=True))
+        before, behind = (tuple(sides.get(axis, (0, 0))[side] for axis in range(rank)) for side in (0, 1))
+    return build.pad(x, before, behind, value)
 
 
-@ONNX.operator("Slice", support="every k-th row or column of a whole map")
+@ONNX.operator("Slice", support="some channels; every k-th row or column of a whole map")
 def _slice(build: GraphBuilder, call: Call) -> Activation:
     x, starts, ends = call.activation("data"), call.ints("starts"), call.ints("ends")
     axes = call.ints("axes") or tuple(range(len(starts)))
@@ -185,12 +225,17 @@ def _reduce_mean(build: GraphBuilder, call: Call) -> Activation:
     return build.mean(call.activation("data"), call.ints("axes"), bool(call.get("keepdims", 1)))
 
 
+@ONNX.operator("ReduceMax", support="over height and width")
+def _reduce_max(build: GraphBuilder, call: Call) -> Activation:
+    return build.maximum(call.activation("data"), call.ints("axes"), bool(call.get("keepdims", 1)))
+
+
 @ONNX.operator("Flatten", support="keeping the batch")
 def _flatten(build: GraphBuilder, call: Call) -> Activation | Constant:
     return build.reshape(call.tensor("input"), call.output_dims)
 
 
-@ONNX.operator("Reshape", support="keeping the batch, and channels, height and width whole", unread=("shape",))
+@ONNX.operator("Reshape", support="keeping the batch, height and width whole; channel shuffles", unread=("shape",))
 def _reshape(build: GraphBuilder, call: Call) -> Activation | Constant:
     return build.reshape(call.tensor("data"), call.output_dims)
 
@@ -215,10 +260,11 @@ def _identity(build: GraphBuilder, call: Call) -> Activation | Constant:
     return call.tensor("input")
 
 
-@ONNX.operator("Constant", support="everywhere")
-def _constant(build: GraphBuilder, call: Call) -> Constant:
-    value = next(iter(call.arguments.values()))
-    return value if isinstance(value, Constant) else Constant(call.name, np.asarray(value))
+@ONNX.operator("Cast", support="between types of floating-point numbers, or from the type of the network input to one")
+def _cast(build: GraphBuilder, call: Call) -> Activation | Constant:
+    if int(call.get("to", 0)) not in _FLOATS:
+        call.refuse("turns activations into integers; export the network with floating-point numbers")
+    return call.tensor("input")
 
 
 @ONNX.operator("Softmax", "LogSoftmax", support="as the last operator, left out with a note")
@@ -230,6 +276,11 @@ ONNX.refuse(
     "LeakyRelu", "PRelu", "ThresholdedRelu", "Elu", "Selu", "Celu", "Gelu", "Mish", "Softplus", "Softsign", "Sigmoid",
     "HardSigmoid", "HardSwish", "Tanh", "Erf", "Exp",
     reason=NO_SUCH_NEURON,
+)  # fmt: skip
+ONNX.refuse(
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
+    "MatMulInteger",
+    reason=NO_QUANTISED,
 )  # fmt: skip
 ONNX.refuse("LSTM", "GRU", "RNN", "Attention", reason=NO_STATE)
 ONNX.refuse("ConvTranspose", "Resize", "Upsample", "DepthToSpace", reason=NO_ENLARGING)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 NO_SUCH_NEURON = "a neuron computes ReLU, a limited ReLU or the identity; train the network with ReLU or ReLU6"
 NO_STATE = "the machine keeps nothing from one step of a sequence to the next and multiplies no activations"
 NO_ENLARGING = "maps cannot be enlarged; trispike is for classifiers, whose maps become smaller"
+NO_QUANTISED = "spikes have scales of their own; export the network before it is quantised, with floating-point weights"
 NO_STATISTICS = "it needs statistics of the image at hand, which spikes do not give; train the network with batch norm"
 
-Handler = Callable[["GraphBuilder", "Call"], Activation | Constant]
+Tensor = Activation | Constant
+Handler = Callable[["GraphBuilder", "Call"], Tensor | tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Operator:
     """One supported operator.
 
     `unread` names arguments that the handler does not need as values, so that whatever computes them is not read.
+    `several` says that the handler returns all outputs, not the first one alone.
     """
 
     framework: str
@@ -34,6 +37,7 @@ class Operator:
     support: str
     handler: Handler
     unread: tuple[str, ...]
+    several: bool
 
 
 class Registry:
@@ -44,14 +48,16 @@ class Registry:
         self.refusals: dict[str, str] = {}  #: why operators that people ask for are not supported, by name
         self._operators: dict[str, Operator] = {}
 
-    def operator(self, *names: str, support: str, unread: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:
+    def operator(
+        self, *names: str, support: str, unread: tuple[str, ...] = (), several: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Decorator: the function reads the operators `names`; `support` says in one line what of them."""
 
         def register(handler: Handler) -> Handler:
             for name in names:
                 if name in self._operators:
                     raise ValueError(f"{self.framework} operator {name} has two handlers")
-                self._operators[name] = Operator(self.framework, name, support, handler, unread)
+                self._operators[name] = Operator(self.framework, name, support, handler, unread, several)
             return handler
 
         return register

@@ -212,7 +212,8 @@ class _Reader:
     def _single(self, what: str, names: list[str]) -> str:
         if len(names) != 1:
             raise ModelError(
-                f"{self._source} has {len(names)} {what}s ({', '.join(names)}); trispike reads networks with one {what}"
+                f"{self._source} has {len(names)} {what}s ({', '.join(names)}); trispike reads networks with one "
+                f"{what}, so export the network with that alone"
             )
         return names[0]
 

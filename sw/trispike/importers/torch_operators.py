@@ -101,12 +101,12 @@ def _sub(build: GraphBuilder, call: Call) -> Activation:
         call.refuse("subtracts two activations; one of the two must be constant")
     value = _number_or_weights(call, constant)
     if turned or call.label.startswith("aten.rsub"):
-        return build.add_constant(build.scale(call.activation(activation), -np.ones(1, np.float32)), value)
+        return build.add_constant(build.negate(call.activation(activation)), value)
     return build.add_constant(call.activation(activation), -value)
 
 
 @ATEN.operator("mul", support="by a constant per channel")
-def _mul(build: GraphBuilder, call: Call) -> Activation:
+def _mul(build: GraphBuilder, call: Call) -> Activation | Constant:
     for x, y in (("self", "other"), ("other", "self")):
         if not isinstance(call.get(y), Activation):
             return build.scale(call.activation(x), _number_or_weights(call, y))
@@ -114,7 +114,7 @@ def _mul(build: GraphBuilder, call: Call) -> Activation:
 
 
 @ATEN.operator("div", support="by a constant per channel")
-def _div(build: GraphBuilder, call: Call) -> Activation:
+def _div(build: GraphBuilder, call: Call) -> Activation | Constant:
     divisor = _number_or_weights(call, "other")
     if not divisor.all():
         call.refuse("divides by zero; train or export the network again")
@@ -126,9 +126,24 @@ def _number_or_weights(call: Call, key: str) -> np.ndarray:
     return np.float32(value).reshape(1) if isinstance(value, int | float) else call.weights(key)
 
 
-@ATEN.operator("cat", support="of activations along the channels")
+@ATEN.operator("cat", support="of activations and zeros along the channels")
 def _cat(build: GraphBuilder, call: Call) -> Activation:
-    return build.concat(call.activations("tensors"), int(call.get("dim", 0)))
+    return build.concat(call.tensors("tensors"), int(call.get("dim", 0)))
+
+
+@ATEN.operator("chunk", "split", "split_with_sizes", support="along the channels", several=True)
+def _split(build: GraphBuilder, call: Call) -> tuple[Activation, ...]:
+    x = call.activation("self")
+    sizes, size = call.ints("split_size" if "split_size" in call.arguments else "split_sizes"), x.shape[0]
+    if "chunks" in call.arguments or len(sizes) == 1:
+        part = sizes[0] if sizes else -(-size // int(call.get("chunks", 1)))
+        sizes = (*((part,) * (call.outputs - 1)), size - part * (call.outputs - 1))
+    return build.split(x, int(call.get("dim", 0)), sizes)
+
+
+@ATEN.operator("zeros", "zeros_like", "new_zeros", support="beside activations that cat joins", unread=("self", "size"))
+def _zeros(build: GraphBuilder, call: Call) -> Constant:
+    return Constant(call.name, np.zeros(call.output_dims, np.float32))
 
 
 @ATEN.operator("pad", "constant_pad_nd", support="with zeros: around the map and along the channels")
@@ -140,7 +155,7 @@ def _pad(build: GraphBuilder, call: Call) -> Activation:
     return build.pad(x, rest + pads[-2::-2], rest + pads[::-2], call.number("value", 0.0))
 
 
-@ATEN.operator("slice", support="every k-th row or column of a whole map")
+@ATEN.operator("slice", support="some channels; every k-th row or column of a whole map")
 def _slice(build: GraphBuilder, call: Call) -> Activation:
     stop = int(call.get("end", np.iinfo(np.int64).max))
     return build.slice(call.activation("self"), int(call.get("dim", 0)), int(call.get("start", 0)), stop,
@@ -179,7 +194,7 @@ def _max_pool(build: GraphBuilder, call: Call) -> Activation:
 
 @ATEN.operator(
     "avg_pool1d", "avg_pool2d",
-    support="padding with count_include_pad only, without divisor_override; ceil_mode where it changes nothing",
+    support="padding counted or not, without divisor_override; ceil_mode, but not with padding that counts",
 )  # fmt: skip
 def _avg_pool(build: GraphBuilder, call: Call) -> Activation:
     if call.get("divisor_override") is not None:
@@ -208,6 +223,18 @@ def _adaptive_avg_pool2d(build: GraphBuilder, call: Call) -> Activation:
     return build.average_pool(x, kernel, kernel, (0, 0, 0, 0), ceil=False, count_padding=False)
 
 
+@ATEN.operator("adaptive_max_pool2d", support="to one value a channel")
+def _adaptive_max_pool2d(build: GraphBuilder, call: Call) -> Activation:
+    if call.pair("output_size") != (1, 1):
+        call.refuse(f"pools to {call.pair('output_size')}; only the maximum of the whole map is supported")
+    return build.maximum(call.activation("self"), (2, 3), keep=True)
+
+
+@ATEN.operator("amax", support="over height and width")
+def _amax(build: GraphBuilder, call: Call) -> Activation:
+    return build.maximum(call.activation("self"), call.ints("dim"), call.get("keepdim", False))
+
+
 @ATEN.operator("mean", support="over height and width")
 def _mean(build: GraphBuilder, call: Call) -> Activation:
     return build.mean(call.activation("self"), call.ints("dim"), call.get("keepdim", False))
@@ -215,7 +242,7 @@ def _mean(build: GraphBuilder, call: Call) -> Activation:
 
 @ATEN.operator(
     "flatten", "view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "unflatten",
-    support="keeping the batch, and channels, height and width whole",
+    support="keeping the batch, height and width whole; channel shuffles",
 )  # fmt: skip
 def _reshape(build: GraphBuilder, call: Call) -> Activation | Constant:
     value = call.tensor("input" if "input" in call.arguments else "self")

@@ -94,12 +94,11 @@ class Call:
             self.refuse(f"lacks its input {key}")
         return value
 
-    def activations(self, key: str) -> tuple[Activation, ...]:
-        """An argument that is a list of tensors which depend on the network input."""
-        values = self.get(key, ())
-        found = tuple(value for value in values if isinstance(value, Activation))
-        if not found or len(found) != len(values):
-            self.refuse(f"joins constants; every one of its {key} must depend on the network input")
+    def tensors(self, key: str) -> tuple[Activation | Constant, ...]:
+        """An argument that is a list of tensors, at least one of which depends on the network input."""
+        found = tuple(value for value in self.get(key, ()) if isinstance(value, Activation | Constant))
+        if not any(isinstance(value, Activation) for value in found):
+            self.refuse(f"works on constants; one of its {key} must depend on the network input")
         return found
 
     def activation(self, key: str) -> Activation:
@@ -157,6 +156,11 @@ class Call:
         return float(array.reshape(-1)[0])
 
     @property
+    def outputs(self) -> int:
+        """How many outputs the step has."""
+        return len(self._step.outputs)
+
+    @property
     def output_dims(self) -> tuple[int, ...]:
         """Shape of the step's output, batch first."""
         dims = self._trace.dims.get(self._step.outputs[0])
@@ -192,7 +196,7 @@ def needed_steps(trace: Trace, registry: Registry) -> list[Step]:
                 f"{trace.source}: node {step.name!r} has the operator {step.label}, which is not supported; "
                 f"supported {registry.framework} operators are {supported}"
             )
-        if tensor != step.outputs[0]:
+        if tensor != step.outputs[0] and not registry[step.operator].several:
             raise ModelError(
                 f"{trace.source}: node {step.name!r} ({step.label}) has a second output {tensor!r} that is used; "
                 f"trispike reads the first output only"
@@ -204,10 +208,22 @@ def needed_steps(trace: Trace, registry: Registry) -> list[Step]:
 
 
 def _turned_at_once(trace: Trace, steps: list[Step]) -> bool:
-    """Whether the network input is (N, H, W, C), and all that is done with it is to turn it to (N, C, H, W)."""
-    readers = [step for step in steps if trace.input in step.references()]
-    orders = [step.arguments.get("perm", step.arguments.get("dims")) for step in readers]
-    return bool(orders) and all(isinstance(order, list) and order == [0, 3, 1, 2] for order in orders)
+    """Whether the network input is (N, H, W, C): it is turned to (N, C, H, W) before anything looks at neighbours."""
+    same_order, turned = {trace.input}, False
+    for step in steps:
+        if same_order.isdisjoint(step.references()):
+            continue
+        order = step.arguments.get("perm", step.arguments.get("dims"))
+        if isinstance(order, list) and order == [0, 3, 1, 2]:
+            turned = True
+        elif step.operator.lower() in _ORDERLESS:
+            same_order.update(step.outputs[:1])
+        else:
+            return False
+    return turned
+
+
+_ORDERLESS = ("add", "sub", "mul", "div", "pad", "constant_pad_nd", "cast", "identity", "_to_copy", "to", "clone")
 
 
 def _resolved(value: Any, values: Mapping[str, Activation | Constant]) -> Any:
@@ -245,7 +261,7 @@ def build_graph(trace: Trace, registry: Registry) -> Graph:
                 f"{trace.source}: node {step.name!r} ({step.label}) has arguments that do not fit it; "
                 f"export the network again"
             ) from error
-        if isinstance(result, Activation):
-            result = replace(result, exclusive=result.exclusive and uses[output] == 1)
-        values[output] = result
+        for name, value in zip(step.outputs, result if isinstance(result, tuple) else (result,), strict=False):
+            alone = isinstance(value, Activation) and value.exclusive and uses[name] == 1
+            values[name] = replace(value, exclusive=alone) if isinstance(value, Activation) else value
     return builder.finish(trace.name, trace.output, values[trace.output])

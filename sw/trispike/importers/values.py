@@ -10,8 +10,20 @@ from math import prod
 
 import numpy as np
 
-Axes = tuple[tuple[int, ...], ...]
 CHANNEL, HEIGHT, WIDTH = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A part of the channel number, which channel shuffles split for a while: `size` values, `weight` apart."""
+
+    size: int
+    weight: int
+
+
+Axis = int | Digit
+Group = tuple[Axis, ...]
+Axes = tuple[Group, ...]
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Activation:
     @property
     def dims(self) -> tuple[int, ...]:
         """Sizes of the framework's tensor behind the batch."""
-        return tuple(prod(self.shape[axis] for axis in group) for group in self.axes)
+        return tuple(prod(axis_size(self.shape, axis) for axis in group) for group in self.axes)
 
     @property
     def is_map(self) -> bool:
@@ -64,15 +76,39 @@ def real_axes(shape: tuple[int, int, int]) -> Axes:
     return tuple((axis,) if size > 1 else () for axis, size in enumerate(shape))
 
 
+def axis_size(shape: tuple[int, int, int], axis: Axis) -> int:
+    """Positions along an axis of a node's (C, H, W)."""
+    return axis.size if isinstance(axis, Digit) else shape[axis]
+
+
 def regroup(shape: tuple[int, int, int], axes: Axes, dims: tuple[int, ...]) -> Axes | None:
-    """Axes after a reshape to `dims` (batch left out), or None if that would split an axis."""
+    """Axes after a reshape to `dims` (batch left out), or None if that would split height or width."""
     rest = [axis for group in axes for axis in group]
     groups = []
     for size in dims:
-        group: list[int] = []
-        while rest and prod(shape[axis] for axis in group) < size:
-            group.append(rest.pop(0))
-        if prod(shape[axis] for axis in group) != size:
+        group: list[Axis] = []
+        while rest and (missing := size // prod(axis_size(shape, axis) for axis in group)) > 1:
+            axis = rest.pop(0)
+            if missing < axis_size(shape, axis):
+                whole = Digit(shape[CHANNEL], 1) if axis == CHANNEL else axis
+                if not isinstance(whole, Digit) or whole.size % missing:
+                    return None
+                behind = whole.size // missing
+                axis = Digit(missing, whole.weight * behind)
+                rest.insert(0, Digit(behind, whole.weight))
+            group.append(axis)
+        if prod(axis_size(shape, axis) for axis in group) != size:
             return None
         groups.append(tuple(group))
     return None if rest else tuple(groups)
+
+
+def channel_order(shape: tuple[int, int, int], group: Group) -> tuple[int, ...] | None:
+    """The channel at each position along `group`, if that is made of digits and covers every channel."""
+    digits = [axis for axis in group if isinstance(axis, Digit)]
+    if not digits or len(digits) != len(group):
+        return None
+    order = np.zeros(1, np.int64)
+    for digit in digits:
+        order = np.add.outer(order, np.arange(digit.size) * digit.weight).reshape(-1)
+    return tuple(order.tolist()) if len(order) == shape[CHANNEL] else None

@@ -5,7 +5,7 @@ there in the next cycle, any other one (its distance modulo the banks) cycles la
 jump; where the jumps go is decided by pitch, plane and base of the tensors modulo the banks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from trispike_hw.architecture import Architecture
 
-from ..network import INPUT, Kind, Layer, Network
+from ..network import INPUT, Kind, Layer
 from ..program import Placement
 
 SPIKES_PER_BIT = 0.19
@@ -46,23 +46,30 @@ class _Read:
 
 
 def aligned(
-    network: Network, formats: Mapping[str, Placement], buffers: Mapping[str, str], arch: Architecture
+    layers: Sequence[Layer],
+    formats: Mapping[str, Placement],
+    buffers: Mapping[str, str],
+    written: Set[str],
+    packed: bool,
+    arch: Architecture,
 ) -> dict[str, Placement]:
     """`formats` with gaps that make the lanes wait least; `base` of each is the residue that its address should have.
 
-    `buffers` names for each tensor the one whose place it takes; tensors of one buffer get equal gaps.
+    `formats` are those of all tensors in memory that `layers` read or make. `buffers` names for each tensor the one
+    whose place it takes; tensors of one buffer get equal gaps. Words of the `written` ones come from the host;
+    `packed` says that the network input is row-packed.
     """
-    reads = {layer.name: list(_reads(layer, formats, arch)) for layer in network.layers}
+    reads = {layer.name: list(_reads(layer, formats, packed, arch)) for layer in layers}
     names = [name for name in formats if buffers[name] == name]
     found = dict(formats)
     readers = {
-        name: [layer for layer in network.layers if any(buffers[read.source] == name for read in reads[layer.name])]
+        name: [layer for layer in layers if any(buffers[read.source] == name for read in reads[layer.name])]
         for name in names
     }
 
     def cost(name: str, trial: Mapping[str, Placement]) -> float:
         extra = trial[name].plane - formats[name].plane
-        loading = float(extra) if name == INPUT else extra / (1 << 20)  # gaps that win nothing are not made
+        loading = float(extra) if name in written else extra / (1 << 20)  # gaps that win nothing are not made
         return loading + sum(_cycles(layer, reads[layer.name], trial, arch) for layer in readers[name])
 
     for _ in range(ROUNDS):
@@ -87,35 +94,31 @@ def _bases(now: Placement, tight: Placement, banks: int) -> Iterator[dict[str, i
     yield from ({"base": base} for base in range(banks))
 
 
-def _reads(layer: Layer, formats: Mapping[str, Placement], arch: Architecture) -> Iterator[_Read]:
-    """The reads of a layer in their order."""
+def _reads(layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: Architecture) -> Iterator[_Read]:
+    """The reads of a layer in their order; of a `packed` network input the kernel rows are channels."""
     for segment in layer.segments:
         place = formats[segment.source]
         rows, columns = segment.kernel
-        if place.channels != segment_channels(segment.weights, segment.kind):
-            rows, stride_y = 1, 1  # row-packed: the kernel rows are channels
-        else:
-            stride_y = segment.stride[0]
+        stride_y = segment.stride[0]
+        if packed and segment.source == INPUT:
+            rows = stride_y = 1
         pitch = place.channel_pitch
         lanewise = segment.kind is Kind.LANEWISE
-        apart = columns > 1 and (segment.dilation[1] > 1 or (lanewise and pitch > arch.columns))
+        some = not packed and not lanewise and segment.weights.shape[1] < place.channels
+        apart = columns > 1 and (segment.dilation[1] > 1 or some or (lanewise and pitch > arch.columns))
+        channels = segment.weights.shape[1] if some else place.channels
         taps = [(tap, 1) for tap in range(columns)] if apart else [(0, columns)]
         for tap, width in taps:
             yield _Read(
                 source=segment.source,
                 rows=rows,
                 dilation=segment.dilation[0],
-                bits=width * (arch.columns if lanewise else pitch),
-                offset=tap * segment.dilation[1] * pitch,
+                bits=channels if some else width * (arch.columns if lanewise else pitch),
+                offset=tap * segment.dilation[1] * pitch + segment.first,
                 step_x=segment.stride[1] * pitch,
                 step_y=stride_y,
-                events=rows * width * (1 if lanewise else SPIKES_PER_BIT * place.channels),
+                events=rows * width * (1 if lanewise else SPIKES_PER_BIT * channels),
             )
-
-
-def segment_channels(weights: np.ndarray, kind: Kind) -> int:
-    """Source channels that a segment's weights have."""
-    return weights.shape[0] if kind is Kind.LANEWISE else weights.shape[1]
 
 
 def _cycles(layer: Layer, reads: Sequence[_Read], formats: Mapping[str, Placement], arch: Architecture) -> float:

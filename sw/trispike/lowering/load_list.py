@@ -19,19 +19,25 @@ MOST_ROWS = (1 << shapes_of(Load)["count"].width) - 1
 class ExternalRows:
     """What stands behind the external weight port: blocks one behind the other, equal ones once."""
 
-    def __init__(self, parts: Sequence[PlacedPart]) -> None:
+    def __init__(self) -> None:
         self._blocks: dict[bytes, Block] = {}
         self._bases: dict[bytes, int] = {}
-        rows = 0
+        self.rows = 0
+
+    def add(self, parts: Sequence[PlacedPart]) -> None:
+        """Take up the blocks of `parts` that stream.
+
+        Raises:
+            Shortage: if the load list could not name their rows.
+        """
         for placed in parts:
             for key, block in placed.choice.plan.blocks.items() if placed.stretches else ():
                 if key not in self._bases:
-                    self._blocks[key], self._bases[key] = block, rows
-                    rows += block.values.shape[0] * block.rows
-        self.rows = rows
+                    self._blocks[key], self._bases[key] = block, self.rows
+                    self.rows += block.values.shape[0] * block.rows
         most = 1 << shapes_of(Load)["source"].width
-        if rows > most:
-            raise Shortage("the external weight memory", "columns", "rows", rows, most)
+        if self.rows > most:
+            raise Shortage("the external weight memory", "columns", "rows", self.rows, most)
 
     def base(self, key: bytes) -> int:
         """First row of a block."""

@@ -116,7 +116,10 @@ def _segments(segment: Segment, place: Placement, pool: Pool, columns: int, spli
     kernel_columns = segment.kernel[1]
     lanewise = segment.kind is Kind.LANEWISE
     several_tiles = place.channel_pitch > columns
-    if kernel_columns == 1 or not (split or segment.dilation[1] > 1 or (lanewise and several_tiles)):
+    # A tap takes some channels of a pixel: the taps' bits are no neighbours.
+    if kernel_columns == 1 or not (
+        split or _takes_some(segment, place) or segment.dilation[1] > 1 or (lanewise and several_tiles)
+    ):
         return [_segment(segment, place, pool, columns)]
     parts = []
     for kx in range(kernel_columns):
@@ -127,6 +130,11 @@ def _segments(segment: Segment, place: Placement, pool: Pool, columns: int, spli
     return parts
 
 
+def _takes_some(segment: Segment, place: Placement) -> bool:
+    """Whether a broadcast segment has synapses from some of the channels only."""
+    return segment.kind is Kind.BROADCAST and segment.weights.shape[1] < place.channels
+
+
 def _segment(segment: Segment, place: Placement, pool: Pool, columns: int) -> MachineSegment:
     """One machine segment for a kernel whose taps are neighbours."""
     kernel_rows, kernel_columns = segment.kernel
@@ -134,19 +142,21 @@ def _segment(segment: Segment, place: Placement, pool: Pool, columns: int) -> Ma
     lanewise = segment.kind is Kind.LANEWISE
     if lanewise:
         block, weight_pitch = lanewise_rows(segment, columns)
+        bit_length = kernel_columns * columns
     else:
         block, weight_pitch = broadcast_rows(segment, pitch, columns)
+        bit_length = segment.weights.shape[1] if _takes_some(segment, place) else kernel_columns * pitch
     stride_y, stride_x = segment.stride[0], segment.stride[1] * pitch
     pool_y, pool_x = pool.stride
     return MachineSegment(
         source=place,
         kernel_rows=kernel_rows,
         dilation=segment.dilation[0],
-        bit_length=kernel_columns * columns if lanewise else kernel_columns * pitch,
+        bit_length=bit_length,
         lanewise=lanewise,
         weight_pitch=weight_pitch,
         block=Block(block),
-        start=Move(y=-segment.padding[0], bit=-segment.padding[1] * pitch),
+        start=Move(y=-segment.padding[0], bit=-segment.padding[1] * pitch + segment.first),
         steps=(Move(bit=stride_x), Move(y=stride_y), Move(bit=pool_x * stride_x), Move(y=pool_y * stride_y)),
         tile_bits=columns if lanewise else 0,
     )

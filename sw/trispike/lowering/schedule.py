@@ -47,11 +47,16 @@ class PlacedPart:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All program layers in order, estimated cycles of a run, and a bound of the program words."""
+    """All program layers in order, estimated cycles of a run and of each layer, and a bound of the program words.
+
+    `undisturbed` says that no part overwrites the weights of another, so that a second run finds all that streamed.
+    """
 
     parts: tuple[PlacedPart, ...]
     cycles: float
+    shares: tuple[int, ...]
     words: int
+    undisturbed: bool
 
     @property
     def streamed(self) -> bool:
@@ -63,10 +68,11 @@ class Schedule:
         return max(0, len(self.parts) - arch.max_layers) * arch.program_words + max(0, self.words - arch.program_words)
 
 
-def schedule(selections: Sequence[Selection], arch: Architecture) -> Schedule | None:
+def schedule(selections: Sequence[Selection], arch: Architecture, *, settle: bool = True) -> Schedule | None:
     """A place and a time for the weights of every part, or None if they have no place.
 
-    A streamed part goes where what it overwrites ended longest ago, and within that to where most neighbouring rows
+    With `settle` the weights of parts that share no row with another become resident. A streamed part goes where what
+    it overwrites ended longest ago, and within that to where most neighbouring rows
     stay free for the next one.
     """
     front = 0
@@ -84,11 +90,13 @@ def schedule(selections: Sequence[Selection], arch: Architecture) -> Schedule | 
             placed.append(PlacedPart(layer, choice, part, *ring.place(part.rows, len(placed))))
     if front > arch.weight_rows:
         return None
-    placed = [
-        PlacedPart(each.layer, each.choice, each.part, each.base) if number in ring.alone else each
-        for number, each in enumerate(placed)
-    ]
-    return Schedule(tuple(placed), _cycles(placed, arch), _words(placed, arch))
+    undisturbed = sum(bool(each.stretches) for each in placed) == len(ring.alone)
+    if settle:
+        placed = [
+            PlacedPart(each.layer, each.choice, each.part, each.base) if number in ring.alone else each
+            for number, each in enumerate(placed)
+        ]
+    return Schedule(tuple(placed), *_cycles(placed, arch), _words(placed, arch), undisturbed)
 
 
 class _Ring:
@@ -133,15 +141,17 @@ class _Ring:
         return sorted(((user, count) for user, count in by_user.items() if user != NOBODY), reverse=True), -room, base
 
 
-def _cycles(placed: Sequence[PlacedPart], arch: Architecture) -> float:
-    """Estimated cycles of a run: layers one after the other, loads beside them, each as early as it may.
+def _cycles(placed: Sequence[PlacedPart], arch: Architecture) -> tuple[float, tuple[int, ...]]:
+    """Estimated cycles of a run and of each layer: one after the other, loads beside them, each as early as it may.
 
     A row that comes costs the even lanes of its pairs a cycle.
     """
     ends: list[float] = []
     end = loader = lost = 0.0
+    shares: list[int] = []
     for each in placed:
         part = each.part
+        before = end + lost
         for stretch in each.stretches:
             if stretch.wait != NOBODY:
                 loader = max(loader, ends[stretch.wait])
@@ -151,7 +161,8 @@ def _cycles(placed: Sequence[PlacedPart], arch: Architecture) -> float:
             lost += part.traffic / (arch.lanes if each.choice.tile_mode else 2)
         end += part.cycles + PART_CYCLES
         ends.append(end)
-    return end + lost
+        shares.append(round(end + lost - before))
+    return end + lost, tuple(shares)
 
 
 def _words(placed: Sequence[PlacedPart], arch: Architecture) -> int:

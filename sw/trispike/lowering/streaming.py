@@ -24,35 +24,48 @@ PASSES = 2
 
 
 def choose(
-    layers: Sequence[Layer], options: Sequence[Sequence[Choice]], time_steps: int, arch: Architecture
+    layers: Sequence[Layer],
+    options: Sequence[Sequence[Choice]],
+    time_steps: int,
+    arch: Architecture,
+    *,
+    resident: bool = True,
 ) -> Schedule:
     """The program layers of a network whose layers can run by `options` (in one part each, the fastest first).
 
-    Weights are resident where they fit; they stream where not, and where that is clearly faster.
+    Weights are resident where they fit; they stream where not, and where that is clearly faster. Without `resident` all
+    of them stream.
 
     Raises:
         Shortage: if a layer's smallest part does not fit the weight memory, or all parts not the program memory.
     """
+    if not resident:
+        return _streamed(layers, options, time_steps, arch, resident=False)
     try:
         chosen = choose_resident(layers, options, arch)
     except Shortage:
         return _streamed(layers, options, time_steps, arch)
-    resident = schedule([Selection(choice, True) for choice in chosen], arch)
-    assert resident is not None
+    still = schedule([Selection(choice, True) for choice in chosen], arch)
+    assert still is not None
     least = sum(of_layer[0].cycles + PART_CYCLES for of_layer in options)
-    if least >= WORTH_STREAMING * resident.cycles or resident.excess(arch):
-        return resident
+    if least >= WORTH_STREAMING * still.cycles or still.excess(arch):
+        return still
     try:
         streamed = _streamed(layers, options, time_steps, arch)
     except Shortage:
-        return resident
-    return streamed if streamed.cycles < WORTH_STREAMING * resident.cycles else resident
+        return still
+    return streamed if streamed.cycles < WORTH_STREAMING * still.cycles else still
 
 
 def _streamed(
-    layers: Sequence[Layer], options: Sequence[Sequence[Choice]], time_steps: int, arch: Architecture
+    layers: Sequence[Layer],
+    options: Sequence[Sequence[Choice]],
+    time_steps: int,
+    arch: Architecture,
+    *,
+    resident: bool = True,
 ) -> Schedule:
-    """The fastest schedule that a search finds, whatever it keeps resident."""
+    """The fastest schedule that a search finds, whatever it keeps resident, if it may."""
     split = [
         _worthwhile([part for whole in of_layer for part in split_choices(layer, whole, time_steps, arch)])
         for layer, of_layer in zip(layers, options, strict=True)
@@ -62,13 +75,13 @@ def _streamed(
         if needed > arch.weight_rows:
             subject = f"a tile of layer {layer.name}"
             raise Shortage(subject, "weight_rows", "weight rows per lane pair", needed, arch.weight_rows)
-    selections, best = _start(options, split, arch)
+    selections, best = _start(options, split, arch, resident)
     for _ in range(PASSES):
         before = _score(best, arch)
         for number in range(len(layers)):
-            for selection in _alternatives(options[number], split[number], arch):
+            for selection in _alternatives(options[number] if resident else (), split[number], arch):
                 trial = [*selections[:number], selection, *selections[number + 1 :]]
-                found = schedule(trial, arch)
+                found = schedule(trial, arch, settle=resident)
                 if found is not None and _score(found, arch) < _score(best, arch):
                     selections, best = trial, found
         if _score(best, arch) == before:
@@ -94,14 +107,15 @@ def _worthwhile(choices: list[Choice]) -> list[Choice]:
 
 
 def _start(
-    options: Sequence[Sequence[Choice]], split: Sequence[Sequence[Choice]], arch: Architecture
+    options: Sequence[Sequence[Choice]], split: Sequence[Sequence[Choice]], arch: Architecture, resident: bool
 ) -> tuple[list[Selection], Schedule]:
-    """The best of: the first n layers resident in their fastest way, all others streamed by the rule of thumb."""
+    """The best of: the first n layers `resident` in their fastest way, all others streamed by the rule of thumb."""
     best: tuple[list[Selection], Schedule] | None = None
     weight = 1
     while best is None or (best[1].excess(arch) and weight <= LARGEST_WEIGHT):
-        for selections in _prefixes(options, split, weight, arch):
-            found = schedule(selections, arch)
+        prefixes = _prefixes(options, split, weight, arch)
+        for selections in prefixes if resident else islice(prefixes, 1):
+            found = schedule(selections, arch, settle=resident)
             if found is not None and (best is None or _score(found, arch) < _score(best[1], arch)):
                 best = selections, found
         weight *= 8

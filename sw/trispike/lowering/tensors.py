@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from trispike_hw.architecture import Architecture
 
-from ..network import INPUT, Kind, Layer, Network
+from ..network import INPUT, Kind, Layer
 from ..program import InputPacking, Placement
 from .alignment import aligned
 from .shortage import Shortage
+from .task import Task
 
 PLAIN = InputPacking(kernel=1, stride=1, top=0)
 
@@ -38,105 +39,114 @@ def output_format(shape: tuple[int, int, int], word_channels: int) -> Placement:
     return stored(channels, rows, columns, ceil_div(channels, word_channels) * word_channels, word_channels)
 
 
-def input_format(network: Network, packing: InputPacking, arch: Architecture) -> Placement:
-    """How the host writes the network input with `packing`.
+def input_format(task: Task, packing: InputPacking, arch: Architecture) -> Placement:
+    """How the host writes the tensor `INPUT` with `packing`.
 
     Without row packing the channels stand tightly, unless a lane-wise segment wants them at word borders.
     """
-    channels, rows, columns = network.input_shape
+    channels, rows, columns = task.inputs[INPUT]
     if packing != PLAIN:
-        layer = next(layer for layer in network.layers if any(s.source == INPUT for s in layer.segments))
+        layer = next(layer for layer in task.layers if any(s.source == INPUT for s in layer.segments))
         packed = packing.kernel * channels
         return stored(packed, layer.neurons[1], columns, packed, arch.columns)
-    readers = [segment for layer in network.layers for segment in layer.segments if segment.source == INPUT]
+    readers = [segment for layer in task.layers for segment in layer.segments if segment.source == INPUT]
     if any(segment.kind is Kind.LANEWISE for segment in readers):
-        return output_format(network.input_shape, arch.columns)
+        return output_format(task.inputs[INPUT], arch.columns)
     return stored(channels, rows, columns, channels, arch.columns)
 
 
-def lifetimes(network: Network) -> dict[str, tuple[int, int]]:
-    """First and last layer number during which a tensor must stand in memory; the input is there from -1 on."""
-    lives = {INPUT: (-1, -1)}
-    for number, layer in enumerate(network.layers):
+def lifetimes(task: Task) -> dict[str, tuple[int, int]]:
+    """First and last layer number during which a tensor must stand in memory; inputs are there from -1 on."""
+    lives: dict[str, tuple[int, int]] = dict.fromkeys(task.inputs, (-1, -1))
+    for number, layer in enumerate(task.layers):
         for segment in layer.segments:
             lives[segment.source] = (lives[segment.source][0], number)
-        lives[layer.name] = (number, number)
-    del lives[network.layers[-1].name]
+        if layer in task.kept:
+            lives[layer.name] = (number, number)
     return lives
 
 
-def buffers(network: Network) -> dict[str, str]:
+def buffers(task: Task) -> dict[str, str]:
     """For every tensor the one whose place it takes: its own, or, one behind the other, that of a source that it
     replaces word by word.
 
     The identity of a residual addition is such a source: nobody reads it later, and a word of it is read only by the
     item that writes the same word, and in every step before that step's digit can be written.
     """
-    lives = lifetimes(network)
-    found = {INPUT: INPUT}
-    for number, layer in enumerate(network.layers[:-1]):
+    lives = lifetimes(task)
+    found = {name: name for name in task.inputs}
+    made: dict[str, Layer] = {}
+    for number, layer in enumerate(task.layers):
+        if layer.name not in lives:
+            continue
         found[layer.name] = next(
             (
                 found[source]
                 for source in dict.fromkeys(segment.source for segment in layer.segments)
-                if source != INPUT and lives[source][1] == number and _replaces(layer, source, network)
+                if source in made and lives[source][1] == number and _replaces(layer, made[source])
             ),
             layer.name,
         )
+        made[layer.name] = layer
     return found
 
 
-def _replaces(layer: Layer, source: str, network: Network) -> bool:
-    """Whether every output word of `layer` depends, of `source`, on the word in its own place alone."""
+def _replaces(layer: Layer, source: Layer) -> bool:
+    """Whether every output word of `layer` depends, of the output of `source`, on the word in its own place alone."""
     return (
         layer.pool is None
-        and network.shape_of(source) == layer.shape
+        and source.shape == layer.shape
         and all(
             segment.kind is Kind.LANEWISE and segment.kernel == (1, 1) and segment.padding == (0, 0)
             for segment in layer.segments
-            if segment.source == source
+            if segment.source == source.name
         )
     )
 
 
-def place_tensors(network: Network, packing: InputPacking, arch: Architecture) -> dict[str, Placement]:
-    """A placement for the input and every layer's output but the last layer's, which is the answer.
+def place_tensors(task: Task, packing: InputPacking, arch: Architecture) -> dict[str, Placement]:
+    """A placement for every input and every layer's output but an answer.
 
     Tensors that live at the same time do not overlap, unless one replaces the other (`buffers`). Rows, steps and bases
     are apart as `aligned` wants them, as far as there is room. Several orders of first-fit are tried and the one with
-    the smallest peak is taken.
+    the smallest peak is taken. What leaves without standing in memory has base 0, and addresses that memory has, too.
 
     Raises:
         Shortage: naming the tensor that does not fit.
     """
-    tight = {INPUT: input_format(network, packing, arch)}
-    tight |= {layer.name: output_format(layer.shape, arch.columns) for layer in network.layers[:-1]}
-    shared = buffers(network)
-    formats = aligned(network, tight, shared, arch)
+    tight = {name: output_format(shape, arch.columns) for name, shape in task.inputs.items()}
+    if INPUT in tight:
+        tight[INPUT] = input_format(task, packing, arch)
+    tight |= {layer.name: output_format(layer.shape, arch.columns) for layer in task.kept}
+    leaving = [layer for layer in task.exported if layer.name not in tight]
+    passing = {layer.name: output_format(layer.shape, arch.columns) for layer in leaving}
+    shared = buffers(task)
+    formats = aligned(task.layers, tight, shared, set(task.inputs), packing != PLAIN, arch)
     while True:
-        placements = _placed(network, formats, shared, arch)
-        last = max(placements, key=lambda name: placements[name].base + network.time_steps * placements[name].plane)
-        peak = placements[last].base + network.time_steps * placements[last].plane
-        if peak <= arch.spike_words:
+        placements = _placed(task, formats, shared, arch) | passing
+        ends = {name: place.base + task.time_steps * place.plane for name, place in placements.items()}
+        last = max(ends, key=lambda name: ends[name])
+        if ends[last] <= arch.spike_words:
             return placements
         widened = [name for name in formats if formats[name] != tight[name]]
         if not widened:
-            subject = f"spike memory with tensor {last} ({network.time_steps} steps of {formats[last].plane} words)"
-            raise Shortage(subject, "spike_words", "spike words", peak, arch.spike_words)
+            plane = placements[last].plane
+            subject = f"spike memory with tensor {last} ({task.time_steps} steps of {plane} words)"
+            raise Shortage(subject, "spike_words", "spike words", ends[last], arch.spike_words)
         most = shared[max(widened, key=lambda name: formats[name].plane - tight[name].plane)]
         formats |= {name: tight[name] for name in formats if shared[name] == most}
 
 
 def _placed(
-    network: Network, formats: dict[str, Placement], shared: dict[str, str], arch: Architecture
+    task: Task, formats: dict[str, Placement], shared: dict[str, str], arch: Architecture
 ) -> dict[str, Placement]:
     """`formats` with addresses congruent to their bases, modulo the banks; the peak may lie beyond the memory."""
     lives: dict[str, tuple[int, int]] = {}
-    for name, (first, last) in lifetimes(network).items():
+    for name, (first, last) in lifetimes(task).items():
         begun, _ = lives.get(shared[name], (first, last))
         lives[shared[name]] = begun, last
     own = {name: formats[name] for name in lives}
-    sizes = {name: network.time_steps * place.plane for name, place in own.items()}
+    sizes = {name: task.time_steps * place.plane for name, place in own.items()}
     bases = min(
         (_first_fit(order, lives, sizes, own, arch.banks) for order in _orders(own, lives, sizes)),
         key=lambda bases: max(bases[name] + sizes[name] for name in bases),
@@ -179,29 +189,29 @@ def _first_fit(
     return bases
 
 
-def packings(network: Network, arch: Architecture) -> list[InputPacking]:
+def packings(task: Task, arch: Architecture) -> list[InputPacking]:
     """Ways to pack the input, the cheapest in estimated cycles first.
 
     Row packing is possible where one broadcast segment of one layer alone reads the input; it saves reads of nearly
     empty words and costs input words.
     """
-    readers = [(layer, segment) for layer in network.layers for segment in layer.segments if segment.source == INPUT]
+    readers = [(layer, segment) for layer in task.layers for segment in layer.segments if segment.source == INPUT]
     if len(readers) != 1:
         return [PLAIN]
     layer, segment = readers[0]
     rows_of_kernel = segment.kernel[0]
     if segment.kind is not Kind.BROADCAST or segment.dilation[0] != 1 or rows_of_kernel == 1 or layer.neurons[1] == 1:
         return [PLAIN]
-    if network.input_shape[0] >= arch.columns:
+    if task.inputs[INPUT][0] >= arch.columns or segment.padding[0] < 0:
         return [PLAIN]
     packed = InputPacking(kernel=rows_of_kernel, stride=segment.stride[0], top=segment.padding[0])
-    return sorted([PLAIN, packed], key=lambda packing: _input_cycles(network, layer, packing, arch))
+    return sorted([PLAIN, packed], key=lambda packing: _input_cycles(task, layer, packing, arch))
 
 
-def _input_cycles(network: Network, layer: Layer, packing: InputPacking, arch: Architecture) -> float:
+def _input_cycles(task: Task, layer: Layer, packing: InputPacking, arch: Architecture) -> float:
     """Cycles per step for loading the input and for reading its words in the layer that alone uses it."""
     segment = next(segment for segment in layer.segments if segment.source == INPUT)
-    placement = input_format(network, packing, arch)
+    placement = input_format(task, packing, arch)
     (rows, columns), (_, height, width) = segment.kernel, layer.neurons
     if packing == PLAIN:
         tops = [y * segment.stride[0] - segment.padding[0] for y in range(height)]

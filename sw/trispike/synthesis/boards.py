@@ -1,0 +1,78 @@
+"""The boards that trispike builds for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ToolError
+from ..link.line import DEFAULT_BAUD
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board with a serial port.
+
+    `preset` and `mhz` are what it gets unless something else is asked for; `platform` makes Amaranth's description of
+    it; `lamp` is the resource that shows that the machine is busy. `tools` are the programs of the tool chain, behind
+    Yosys, and `suffix` is that of its bitstreams.
+    """
+
+    name: str
+    description: str
+    preset: str
+    mhz: float
+    platform: Callable[[], Any]
+    tools: tuple[str, ...]
+    suffix: str
+    baud: int = DEFAULT_BAUD
+    lamp: tuple[str, int] | None = None
+
+
+def _boards_module(name: str) -> Any:
+    """A module of amaranth-boards.
+
+    Raises:
+        ToolError: if it is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(f"amaranth_boards.{name}")
+    except ModuleNotFoundError as error:
+        raise ToolError("bitstreams need the package amaranth-boards; install trispike[fpga]") from error
+
+
+def _ulx3s() -> Any:
+    return _boards_module("ulx3s").ULX3S_85F_Platform()
+
+
+def _orangecrab() -> Any:
+    """OrangeCrab r0.2 with the serial port on the pins of that name, and without the program that signs for USB."""
+    described = _boards_module("orangecrab_r0_2").OrangeCrabR0_2_25FPlatform
+    resource = _boards_module("resources").UARTResource
+    lattice = described.__mro__[2]
+
+    class OrangeCrab(described):
+        required_tools = lattice.required_tools
+        command_templates = lattice.command_templates
+
+    platform = OrangeCrab()
+    platform.add_resources([resource(0, rx="0", tx="1", conn=("io", 0))])
+    return platform
+
+
+def _icebreaker() -> Any:
+    return _boards_module("icebreaker").ICEBreakerPlatform()
+
+
+_ECP5_TOOLS = ("nextpnr-ecp5", "ecppack")
+_ICE40_TOOLS = ("nextpnr-ice40", "icepack")
+
+BOARDS = {
+    board.name: board
+    for board in (
+        Board("ulx3s-85f", "Radiona ULX3S, ECP5-85F", "small", 40.0, _ulx3s, _ECP5_TOOLS, ".bit", lamp=("led", 0)),
+        Board("orangecrab-25f", "OrangeCrab r0.2, ECP5-25F", "small", 40.0, _orangecrab, _ECP5_TOOLS, ".bit"),
+        Board("icebreaker", "1BitSquared iCEBreaker, iCE40UP5K", "nano", 12.0, _icebreaker, _ICE40_TOOLS, ".bin"),
+    )
+}
