@@ -1,7 +1,7 @@
 """The networks that are measured, and where they run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Run:
-    """A network on a preset with T steps."""
+    """A network on a preset with T steps; `changes` are fields of the architecture that it needs otherwise."""
 
     network: str
     preset: str
     time_steps: int
+    changes: dict[str, int] = field(default_factory=dict)
 
 
 RUNS = (
@@ -41,7 +42,7 @@ RUNS = (
     Run("ResNet-8", "base", 6),
     Run("ResNet-8", "large", 8),
     Run("DS-CNN", "base", 8),
-    Run("ResNet-20 shape", "base", 8),
+    Run("ResNet-20 shape", "base", 8, {"program_words": 2048}),
 )
 
 

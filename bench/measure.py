@@ -11,7 +11,7 @@ from trispike.estimate import estimate
 from trispike.simulation import simulate
 from trispike.synthesis.synth import synthesise
 from trispike.synthesis.targets import TARGETS
-from trispike_hw.architecture import preset
+from trispike_hw.architecture import build, preset
 
 from .cases import Data, Run
 
@@ -34,8 +34,11 @@ def design(name: str, device: str, seeds: int) -> dict[str, Any]:
 def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any]:
     """A network on a preset: cycles from input in to answer out and additions, means of the first `images` images."""
     row: dict[str, Any] = {"network": run.network, "preset": run.preset, "time_steps": run.time_steps}
+    if run.changes:
+        row["changes"] = run.changes
+    arch = build(preset(run.preset).model_dump() | run.changes)
     try:
-        program = api.compile(data.model, run.preset, calibration=data.calibration, time_steps=run.time_steps)
+        program = api.compile(data.model, arch, calibration=data.calibration, time_steps=run.time_steps)
     except PlacementError as error:
         return row | {"skipped": str(error)}
     x = data.images[:images]

@@ -32,7 +32,7 @@ def markdown(results: dict[str, Any]) -> str:
     designs = [
         made | {"note": f"does not fit: {made['excess']}" if made["excess"] else ""} for made in results["designs"]
     ]
-    networks = [row | {"note": row.get("source", "") or f"skipped: {row['skipped']}"} for row in results["networks"]]
+    networks = [row | {"note": _note(row)} for row in results["networks"]]
     parts = [
         f"RTL `{results['rtl']}`, {results['date']}; sizes by {_tools(designs)}.",
         _table(DESIGNS, designs),
@@ -67,6 +67,12 @@ def insert(readme: Path, text: str) -> None:
     fresh = readme.with_name(f".{readme.name}.new")
     fresh.write_text(after, encoding="utf-8")
     fresh.replace(readme)
+
+
+def _note(row: Mapping[str, Any]) -> str:
+    """Where a network's cycles come from, and what its architecture has otherwise than the preset."""
+    changes = (f"{name} = {value}" for name, value in row.get("changes", {}).items())
+    return ", ".join((row.get("source") or f"skipped: {row['skipped']}", *changes))
 
 
 def _tools(designs: Sequence[dict[str, Any]]) -> str:

@@ -10,8 +10,9 @@ from .work import ItemWork
 class Lane:
     """One lane in one layer, word by word: fetch, queue and walk (fetch.py, walker.py).
 
-    The lane runs ahead as far as it can: until the sums of a step wait for the row to take those of the step before.
-    Then `ready` is None or the cycle of the request, and `taken` says when the row took them.
+    The lane runs ahead as far as it can: until the sums of a step have no place because the row has not taken those of
+    steps before. `ready` is the cycle in which the oldest sums that wait ask for the row, and `take` says when it took
+    them.
     """
 
     def __init__(self, number: int, banks: int, timings: LaneTimings, pauses: Sequence[tuple[int, int]] = ()) -> None:
@@ -27,7 +28,8 @@ class Lane:
         self._queue: deque[tuple[int, int, bool]] = deque()  # words: when they are there, events, last of their step
         self._free = 0  # the walk takes its next word
         self._ending: int | None = None  # last event of a step, which waits for the sums before it to be taken
-        self._taken: int | None = 0  # when the last sums were taken
+        self._ended: list[int] = []  # last events of all steps so far
+        self._taken: list[int] = []  # when the row took the sums of the first of them
         self.items = 0  # items that have come
         self.read_ends: list[int] = []  # per item that has been read, when its last slot was taken up
         self.ready: int | None = None  # the sums of the next step request their turn
@@ -42,16 +44,25 @@ class Lane:
     def take(self, cycle: int) -> None:
         """The row takes the sums that stood ready."""
         self.ready = None
-        self._taken = cycle
+        self._taken.append(cycle)
         if self._ending is not None:
             self._end(max(self._ending, cycle))
+        self._ask()
         self._advance()
 
     def _end(self, cycle: int) -> None:
         """The last event of a step goes out; its sums claim their place."""
-        self._ending, self._taken = None, None
+        self._ending = None
+        self._ended.append(cycle)
         self._free = self.idle_from = cycle
-        self.ready = cycle + self._timings.hand_over
+        self._ask()
+
+    def _ask(self) -> None:
+        """The oldest sums ask for the row, behind those before them."""
+        number = len(self._taken)
+        if self.ready is None and number < len(self._ended):
+            before = self._taken[-1] + 1 if number else 0
+            self.ready = max(self._ended[number] + self._timings.hand_over, before)
 
     def _advance(self) -> None:
         while self._fetch() or self._walk():
@@ -116,10 +127,11 @@ class Lane:
             pops.append(pop)
             free = self._unpaused(pop, events or 1) if self._pauses else pop + (events or 1)
             if last:
-                if self._taken is None:
+                place = len(self._ended) - self._timings.vectors
+                if place >= len(self._taken):
                     self._ending = free
                 else:
-                    self._end(max(free, self._taken))
+                    self._end(max(free, self._taken[place]) if place >= 0 else free)
                     free = self._free
         self._free = free
         return walked

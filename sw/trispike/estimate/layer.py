@@ -92,7 +92,7 @@ class LayerRun:
                 self._wake(choice, cluster)
         if self._item < len(self._work):
             for end in lane.read_ends[read_before:]:
-                self._wake(max(end + 1, self._dispatch_from), -1)
+                self._wake(max(end + 1 + self._timings.dispatcher.pick, self._dispatch_from), -1)
 
     def _dispatch(self, cycle: int) -> None:
         """Hand over the next item, if its time has come and its lanes have room; else their progress wakes it."""
@@ -108,7 +108,11 @@ class LayerRun:
         item = self._work.item(number)
         self._item += 1
         self._dispatch_from = cycle + period
+        this_pass = self._work.indices(number)[4]
         for lane in lanes:
+            cluster, own = divmod(lane, self._arch.cluster_lanes)
+            tile = this_pass * self._arch.lanes + lane if self._tile_mode else this_pass
+            self._rows[cluster].tiles[own].append(tile)
             self._let(lane, lambda lane: lane.give(cycle + arrival, item))
         self._wake(self._dispatch_from, -1)
 

@@ -58,6 +58,8 @@ class Row:
         self._step = [0] * lanes
         self._free_again = [0] * lanes  # the lane may ask again
         self._in_window = [0] * lanes
+        self.tiles: list[list[int]] = [[] for _ in range(lanes)]  # per lane, the tiles of its items
+        self._tile: int | None = None  # whose constants are there
         self._next = 0  # first lane of the round
         self._ordered = 0  # when the last turn was ordered
         self._passes_end = 0  # when its passes are over
@@ -101,7 +103,7 @@ class Row:
         self._next = lane + 1
         passes, timings, layer = self._arch.tsa_passes, self._timings, self._layer
         self._ordered = max(cycle + timings.choose - 1, self._passes_end - passes)
-        start = max(self._ordered + 1, self._passes_end)
+        start = max(self._ordered + 1, self._passes_end) + self._reload(lane)
         step = self._step[lane]
         ended = step == layer.steps - 1
         self._passes_end = self._answer(start) if ended and layer.answers else start + passes
@@ -118,6 +120,14 @@ class Row:
         waits_from = 0 if self._trails(lane) else self._sums[lane]
         self._requests[lane] = None if waits_from is None else max(waits_from, self._free_again[lane])
         return lane, last_pass if integrates else None
+
+    def _reload(self, lane: int) -> int:
+        """Cycles until the constants of the lane's tile are there."""
+        tile = self.tiles[lane][len(self.items_done[lane])]
+        if self._arch.tsa_passes > 1 or tile == self._tile:
+            return 0
+        self._tile = tile
+        return self._arch.constant_passes + self._timings.constants
 
     def _answer(self, start: int) -> int:
         """Final passes that begin at `start`, each waiting for the answer store to take the one before; their end."""

@@ -19,19 +19,21 @@ class SequencerTimings:
 
 @dataclass(frozen=True)
 class DispatcherTimings:
-    """One item after the other (dispatcher.py, window.py)."""
+    """One item after the other (dispatcher.py, segment_mover.py, window.py, delivery.py, lane_picker.py)."""
 
-    choose: int = 2  # from looking for a lane to the first segment
-    segment: int = 11  # a segment, no kernel row clipped
-    cached_segment: int = 8  # the only segment of a layer, from the second item on
+    describe: int = 3  # reading the description of a segment, at the layer's start
+    pick: int = 1  # from a lane's hunger to its pick
+    latency: int = 9  # from picking a lane until the first slot has arrived
+    slot: int = 2  # from one slot to the next
     dropped_row: int = 1  # a kernel row that is clipped
-    follow: int = 3  # from the last slot to looking for the next lane
+    follow: int = 2  # cycles of an item beside one for each segment
 
     def item(self, segments: int, dropped_rows: int, first: bool) -> tuple[int, int]:
-        """Cycles from looking for a lane until its last slot has arrived, and until the next item's turn."""
-        walk = self.cached_segment if segments == 1 and not first else self.segment * segments
-        arrival = self.choose + walk + self.dropped_row * dropped_rows
-        return arrival, arrival + self.follow
+        """Cycles from picking a lane until its last slot has arrived, and until the next item's turn."""
+        begin = self.describe * segments if first else 0
+        dropped = self.dropped_row * dropped_rows
+        arrival = begin + self.latency + self.slot * (segments - 1) + dropped
+        return arrival, begin + max(segments + self.follow, self.slot * segments, segments + dropped)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class LaneTimings:
     queue: int = 16  # words that wait for the walk
     read: int = 3  # from a read to the word at the queue's head
     load: int = 2  # from the arrival of an item's last slot to its first read
-    hand_over: int = 4  # from the last event of a step to its sums at the TSA row
+    hand_over: int = 5  # from the last event of a step to its sums at the TSA row
+    vectors: int = 2  # sums of steps that can wait for the row
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class RowTimings:
 
     choose: int = 3  # from a lane's request to the first pass of its turn
     again: int = 1  # from a turn's last pass to the lane's next request (one more if a turn is a single pass)
+    constants: int = 1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
     room: int = 8  # words in that queue from which on no turn begins

@@ -102,7 +102,7 @@ def _windows(
     clamped = np.minimum(addresses, len(spikes) - 1)  # clipped rows may lie anywhere
     events = spikes[clamped, end].astype(np.int16) - spikes[clamped, begin]
     if fields["lanewise"]:
-        events = np.minimum(events, 1)
+        events = np.minimum(events, 1) * fields["repeats"]
     shape = (len(steps), *inside.shape)
     banks = (addresses % arch.banks).reshape(shape)
     events = np.where(inside, events.reshape(shape), 0)
