@@ -18,7 +18,10 @@ from trispike_hw.architecture import build, preset
 def test_help_names_every_verb(trispike):
     code, out, _ = trispike("--help")
     assert code == 0
-    for verb in ("compile", "run", "evaluate", "simulate", "verilog", "inspect", "operators", "doctor"):
+    for verb in (
+        "compile", "run", "evaluate", "simulate", "serve", "verilog", "registers", "bitstream", "inspect", "operators",
+        "doctor",
+    ):  # fmt: skip
         assert verb in out
 
 
