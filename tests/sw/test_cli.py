@@ -19,7 +19,7 @@ from trispike_hw.architecture import build, preset
 def test_help_names_every_verb(trispike):
     code, out, _ = trispike("--help")
     assert code == 0
-    verbs = "compile run evaluate estimate simulate synth verilog inspect operators doctor"
+    verbs = "compile run evaluate estimate simulate serve synth bitstream verilog registers inspect operators doctor"
     for verb in verbs.split():
         assert verb in out
 

@@ -27,7 +27,9 @@ def _layer(segments, neurons, pool=None):
 def _check(layer, tensors):
     z = integrate(layer.segments, tensors, layer.neurons)
     fan_outs = tuple(fan_out(s, layer, tensors[s.source].shape[-2:]) for s in layer.segments)
-    additions = count_additions(layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()})
+    additions = count_additions(
+        layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()}, tensors
+    )
     for n in range(len(z)):
         expected, count = scalar_layer(layer, {name: trains[n] for name, trains in tensors.items()})
         assert np.array_equal(z[n], expected)
@@ -81,7 +83,9 @@ def test_additions_under_pooling_count_every_window_and_no_neuron_outside(kernel
     segment = Segment("a", Kind.BROADCAST, rng.integers(-9, 10, (4, 2, 3, 3)), padding=(1, 1))
     layer, tensors = _layer((segment,), (4, 5, 6), Pool(kernel, stride)), {"a": _trains(rng, 2, 5, 6)}
     fan_outs = (fan_out(segment, layer, (5, 6)),)
-    counted = count_additions(layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()})
+    counted = count_additions(
+        layer, fan_outs, {name: spikes_per_pixel(trains) for name, trains in tensors.items()}, tensors
+    )
     for n in range(2):
         assert counted[n] == scalar_layer(layer, {"a": tensors["a"][n]})[1]
 
