@@ -118,10 +118,9 @@ def _compare_layer(
 
 def _addresses(place: Placement, steps: int, columns: int) -> np.ndarray:
     """Addresses of all words of a tensor."""
-    per_row = -(-place.columns * place.channel_pitch // columns)
     planes = place.plane * np.arange(steps)[:, None, None]
     rows = place.pitch * np.arange(place.rows)[:, None]
-    return (place.base + planes + rows + np.arange(per_row)).ravel()
+    return (place.base + planes + rows + np.arange(place.row_words(columns))).ravel()
 
 
 def _digit(positive: bool, negative: bool) -> str:

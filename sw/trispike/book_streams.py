@@ -29,8 +29,9 @@ def chapter_stream(book: Book, chapter: Chapter, loaded: int | None, tensors: Ma
 
 def export_words(book: Book, chapter: Chapter) -> dict[str, int]:
     """Spike words that leave in a chapter, by layer, in the order of leaving."""
-    placements = book.codes[chapter.code].placements
-    return {name: book.network.time_steps * placements[name].plane for name in chapter.exports}
+    places = {name: book.codes[chapter.code].placements[name] for name in chapter.exports}
+    steps, columns = book.network.time_steps, book.arch.columns
+    return {name: steps * place.rows * place.row_words(columns) for name, place in places.items()}
 
 
 def output_words(book: Book, chapter: Chapter) -> int:
@@ -55,9 +56,10 @@ def read_output(book: Book, chapter: Chapter, output: np.ndarray) -> tuple[list[
         address, spikes = output[: EXPORT_WORDS * count].reshape(count, EXPORT_WORDS).T
         output = output[EXPORT_WORDS * count :]
         place, region = code.placements[name], chapter.exports[name]
-        if len(np.unique(address)) != count or address.min() < place.base or address.max() >= place.base + count:
+        end = place.base + steps * place.plane
+        if len(np.unique(address)) != count or address.min() < place.base or address.max() >= end:
             raise DeviceError(f"layer {name} sent words that do not belong to its output; send the input again")
-        memory = np.zeros(place.base + count, np.uint32)
+        memory = np.zeros(end, np.uint32)
         memory[address] = spikes
         boxes.append((region, unpack_tensor(place, region.shape, memory, steps, columns)))
     return boxes, answer_integers(output)

@@ -83,7 +83,7 @@ def chapters_from(records: Sequence[ChapterRecord], codes: Sequence[Code], netwo
 
 
 def _chapter(number: int, record: ChapterRecord, codes: Sequence[Code], network: Network) -> Chapter:
-    shapes = {INPUT: network.input_shape} | {layer.name: layer.shape for layer in network.layers}
+    shapes = {INPUT: network.coded_shape} | {layer.name: layer.shape for layer in network.layers}
     reads, exports = (
         {name: Region(**region.model_dump()) for name, region in boxes.items()}
         for boxes in (record.reads, record.exports)

@@ -30,6 +30,10 @@ class Placement:
     rows: int
     columns: int
 
+    def row_words(self, word_channels: int) -> int:
+        """Words of a row that hold pixels, with `word_channels` bits to a word; gaps are not counted."""
+        return -(-self.columns * self.channel_pitch // word_channels)
+
 
 @dataclass(frozen=True)
 class InputPacking:

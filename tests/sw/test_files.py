@@ -98,9 +98,9 @@ def test_shape(tmp_path, shape):
 
 
 def test_shape_of_unknown_network(tmp_path):
-    path = save(tmp_path, x=np.zeros((3, 4), np.float32))
+    path = save(tmp_path, x=np.zeros((3, 4, 5), np.float32))
     assert refusal(path, None) == (
-        f"images x in {path} must have the shape (N, C, H, W) with N >= 1, not (3, 4); "
+        f"images x in {path} must have the shape (N, C, H, W) with N >= 1, not (3, 4, 5); "
         "preprocess them as the network wants its input"
     )
 

@@ -59,7 +59,7 @@ class _Writer:
         self._codes: list[Code] = []
         self._chapters: list[Chapter] = []
         self._weights: object = None
-        shapes = {INPUT: network.input_shape} | {layer.name: layer.shape for layer in network.layers}
+        shapes = {INPUT: network.coded_shape} | {layer.name: layer.shape for layer in network.layers}
         self._shape_of = shapes.__getitem__
         self._last_use = {
             segment.source: number for number, layer in enumerate(network.layers) for segment in layer.segments

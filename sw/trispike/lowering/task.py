@@ -27,7 +27,7 @@ class Task:
     @classmethod
     def of(cls, network: Network) -> "Task":
         """All of `network`."""
-        return cls(network.name, network.time_steps, {INPUT: network.input_shape}, network.layers)
+        return cls(network.name, network.time_steps, {INPUT: network.coded_shape}, network.layers)
 
     def sink(self, layer: Layer) -> Sink:
         """Where the output words of `layer` go."""
