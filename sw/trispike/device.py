@@ -77,7 +77,12 @@ class SerialDevice:
     def __init__(self, path: str, baud: int = DEFAULT_BAUD) -> None:
         self._path, self._baud = path, baud
 
-    def run(self, program: Program, x: np.ndarray, progress: Progress | None = None) -> Answers:
+    def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
+        if isinstance(program, Book):
+            raise DeviceError(
+                f"network {program.network.name} runs in {len(program.chapters)} chapters, but a device at a serial "
+                f"port takes one program; use --device golden or rtl, or an architecture that holds the network"
+            )
         x = checked_images(x, program.network.input_shape, f"images for {program.network.name}")
         with SerialLine(self._path, self._baud) as line:
             machine = LinkedMachine(line)

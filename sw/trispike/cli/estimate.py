@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .. import image
+from ..book import Book
 from ..errors import InputError
 from ..estimate import Estimate, LayerEstimate, estimate
 from ..files import load_images
@@ -27,6 +28,11 @@ def command(
     if images is not None and data is None:
         raise typer.BadParameter("--images counts those of --data; give both")
     program = image.load(directory)
+    if isinstance(program, Book):
+        raise InputError(
+            f"{directory} holds {len(program.chapters)} chapters, but the estimate times one program; "
+            f"trispike inspect gives the cycles by which the chapters were chosen"
+        )
     x = None if data is None else load_images(data, program.network.input_shape)[:images]
     if x is not None and not len(x):
         raise InputError(f"{data} holds no image; give at least one")

@@ -8,7 +8,7 @@ import numpy as np
 from ..golden import GoldenModel
 from ..golden.additions import count_additions, fan_out, spikes_per_pixel
 from ..inputs import checked_images
-from ..lowering.choice import SPIKES_PER_BIT
+from ..lowering.alignment import SPIKES_PER_BIT
 from ..network import INPUT, Network
 
 TIMED = 4

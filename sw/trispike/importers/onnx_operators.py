@@ -5,7 +5,8 @@ from functools import reduce
 
 import numpy as np
 
-from .builder import GraphBuilder, Padding, Pair, same_padding
+from .arrangement import Padding, Pair
+from .builder import GraphBuilder, same_padding
 from .registry import NO_ENLARGING, NO_QUANTISED, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
 from .trace import Call
 from .values import HEIGHT, WIDTH, Activation, Constant

@@ -3,7 +3,8 @@ the names of the ATen schemas, into one call of the builder; operators that work
 
 import numpy as np
 
-from .builder import GraphBuilder, Padding, Pair, same_padding
+from .arrangement import Padding, Pair
+from .builder import GraphBuilder, same_padding
 from .registry import NO_ENLARGING, NO_STATE, NO_STATISTICS, NO_SUCH_NEURON, Registry
 from .trace import Call
 from .values import HEIGHT, WIDTH, Activation, Constant

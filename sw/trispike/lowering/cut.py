@@ -8,7 +8,7 @@ from trispike_hw.architecture import Architecture
 
 from ..book import Region, Span
 from ..network import INPUT, Kind, Layer, Segment
-from .choice import SPIKES_PER_BIT
+from .alignment import SPIKES_PER_BIT
 from .excerpt import ALONE
 from .task import Shape
 from .tensors import ceil_div
