@@ -30,13 +30,13 @@ sim: $(VENV)/.sim  ## compile the bundled network, run ten digits through the RT
 	$(BIN)/python -m trispike.examples.demo
 
 test: $(VENV)/.dev  ## all tests but the long ones
-	$(BIN)/python -m pytest -n $(JOBS) -m "not long"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not long"
 
 test-long: $(VENV)/.dev  ## the long tests
 	$(BIN)/python -m pytest -n $(JOBS) -m long
 
 test-random: $(VENV)/.dev  ## random networks on the RTL: SEEDS=200 of them from FIRST=0 on
-	RANDOM_SEEDS=$(FIRST):$$(($(FIRST)+$(SEEDS))) RANDOM_ENGINE=verilator $(BIN)/python -m pytest -v tests/sim/test_random_graphs.py
+	RANDOM_SEEDS=$(FIRST):$$(($(FIRST)+$(SEEDS))) $(BIN)/python -m pytest -v tests/sim/test_random_graphs.py
 
 # What bench is given on top, for example BENCH="--lenet lenet5.onnx --lenet-data mnist_test.npz --seeds 1".
 BENCH  ?=

@@ -1,7 +1,7 @@
 """The answer of the last layer: adds up final potentials per class and sends them out in class order."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -71,7 +71,7 @@ class AnswerStore(wiring.Component):
 
         touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
         source = Signal(arch.clusters)  # one bit per cluster
-        part = Signal(data.StructLayout({"q": range(arch.tsa_passes), "tile": range(answer_tiles(arch))}))
+        tile, q = Signal(range(answer_tiles(arch))), Signal(max(1, arch.pass_bits))  # of the part
         number = Signal(range(arch.tsa_width))  # value of the part
         position = Signal(range(self._classes + 1))
 
@@ -80,8 +80,8 @@ class AnswerStore(wiring.Component):
             (port.payload["values"][i] for port in self.i for i in range(arch.tsa_width)),
         )
         m.d.comb += [
-            part.tile.eq(selected(source, (port.payload.tile for port in self.i))),
-            part.q.eq(selected(source, (port.payload.q for port in self.i))),
+            tile.eq(selected(source, (port.payload.tile for port in self.i))),
+            q.eq(selected(source, (port.payload.q for port in self.i))),
         ]
         adding, fetched, move = Signal(), Signal(), Signal()
         self._add(m, adding, read, write, value.as_signed())
@@ -106,11 +106,11 @@ class AnswerStore(wiring.Component):
                     m.d.sync += [touched.eq(0), highest.eq(0)]
                     m.next = "WAIT"
             with m.State("ADD"):
-                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, part))]
+                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, q[: arch.pass_bits], tile))]
                 m.d.sync += number.eq(number + 1)
                 with m.If(number == arch.tsa_width - 1):
                     m.d.comb += Cat(port.ready for port in self.i).eq(source)
-                    m.d.sync += [touched.eq(1), highest.eq(Mux(part.tile > highest, part.tile, highest))]
+                    m.d.sync += [touched.eq(1), highest.eq(Mux(tile > highest, tile, highest))]
                     m.next = "SETTLE"
             with m.State("SETTLE"):
                 # The next part may go to the same class: its sum must have been written before it is read again.

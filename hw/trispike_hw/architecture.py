@@ -99,6 +99,11 @@ class Architecture(BaseModel):
         return self.columns // self.tsa_width
 
     @property
+    def pass_bits(self) -> int:
+        """Bits that number the passes of an update."""
+        return (self.tsa_passes - 1).bit_length()
+
+    @property
     def spike_address_bits(self) -> int:
         """Bits of a spike-word address."""
         return (self.spike_words - 1).bit_length()

@@ -27,7 +27,7 @@ class ConstantStore(wiring.Component):
                 "write": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "wanted": In(1),
                 "tile": In(range(arch.constant_tiles)),
-                "q": In(range(arch.tsa_passes)),
+                "q": In(max(1, arch.pass_bits)),
                 "ready": Out(1),
                 "constants": Out(data.ArrayLayout(neuron_constants(arch), arch.tsa_width)),
             }

@@ -49,7 +49,7 @@ def update(arch: Architecture) -> data.StructLayout:
     return data.StructLayout(
         {
             "lane": range(arch.cluster_lanes),
-            "q": range(arch.tsa_passes),
+            "q": max(1, arch.pass_bits),  # Verilog has no signal without bits
             "digit": range(arch.max_time_steps),  # number of the output digit, if `fires`
             "start": 1,  # step 0: V starts anew
             "sums": 1,  # a step below T: the lane's sums are integrated
@@ -86,7 +86,7 @@ def answer_part(arch: Architecture) -> data.StructLayout:
     return data.StructLayout(
         {
             "tile": range(answer_tiles(arch)),
-            "q": range(arch.tsa_passes),
+            "q": max(1, arch.pass_bits),  # Verilog has no signal without bits
             "values": data.ArrayLayout(signed(arch.potential_bits), arch.tsa_width),
         }
     )

@@ -95,7 +95,7 @@ class TsaRow(wiring.Component):
             store.wanted.eq(scheduler.o.valid),
             store.tile.eq(order.context.constants),
             store.q.eq(order.q),
-            before.addr.eq(Cat(order.q, order.lane)),
+            before.addr.eq(Cat(order.q[: arch.pass_bits], order.lane)),
         ]
 
         # Update: the neurons take three stages; `stage` says what is in which of them, the last one writing back.
@@ -175,8 +175,12 @@ class TsaRow(wiring.Component):
         order = scheduler.o.payload
         digits = {"pos": Signal(arch.columns), "neg": Signal(arch.columns)}
         for plane, gathered in digits.items():
+            now = Cat(getattr(neuron, plane) for neuron in neurons)
+            if arch.tsa_passes == 1:
+                m.d.comb += gathered.eq(now)
+                continue
             earlier = Signal(arch.columns - arch.tsa_width, name=f"earlier_{plane}")
-            m.d.comb += gathered.eq(Cat(earlier, *(getattr(neuron, plane) for neuron in neurons)))
+            m.d.comb += gathered.eq(Cat(earlier, now))
             with m.If(written.valid):
                 m.d.sync += earlier.eq(gathered[arch.tsa_width :])
 

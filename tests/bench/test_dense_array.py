@@ -7,7 +7,7 @@ from bench.dense_array.array import ACCUMULATOR_BITS, QUANTISED, DenseArray
 from bench.dense_array.cycles import DRAIN, layer_cycles
 from bench.dense_array.loops import LEVELS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 COLUMNS, SCALE, OUTPUT = 16, 6, 128
 WIDTH, HEIGHT, CHANNELS, OUTPUTS = 8, 2, 8, 32

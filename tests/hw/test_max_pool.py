@@ -12,7 +12,7 @@ from trispike_hw.architecture import Architecture
 from trispike_hw.max_pool import MaxPool
 
 SMALL = architecture.preset("small")
-NARROW = architecture.build(SMALL.model_dump() | {"lanes": 2, "columns": 8, "max_time_steps": 8})
+NARROW = architecture.build(SMALL.model_dump() | {"lanes": 2, "columns": 8, "tsa_width": 8, "max_time_steps": 8})
 
 
 def random_train(rng: random.Random, length: int, best: list[int] | None) -> list[int]:

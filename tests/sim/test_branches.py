@@ -15,7 +15,10 @@ ROOMY = build(
 )
 
 
-@pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable", "shuffled", "dense", "averages"])
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("shuffled", "dense", "averages")]
+
+
+@pytest.mark.parametrize("name", ["padded", "projected", "fire", "vgg", "separable", *LONG])
 def test_branches_are_bit_exact(icarus, name):
     graph = GRAPHS[name]()
     network, _ = convert(graph, ROOMY, calibration=images(graph, 32), time_steps=3)

@@ -12,10 +12,11 @@ from random_graphs import random_case
 from trispike_hw.architecture import preset
 from trispike_sim.simulate import simulate
 
-pytestmark = pytest.mark.slow
+# One worker runs them all: the Verilator model, which takes longest, is compiled once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("random graphs")]
 
 FIRST, END = (int(number) for number in os.environ.get("RANDOM_SEEDS", "0:20").split(":"))
-ENGINE = os.environ.get("RANDOM_ENGINE", "icarus")
+ENGINE = os.environ.get("RANDOM_ENGINE", "verilator")
 SMALL = preset("small")
 
 

@@ -23,7 +23,7 @@ from trispike_hw.architecture import build, preset
 from trispike_sim.serve import Server
 from trispike_sim.tools import find
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
 
 ROOT = Path(__file__).parents[2]
 TRISPIKE = [sys.executable, "-c", "import sys; from trispike.cli import main; sys.exit(main())"]
@@ -75,7 +75,7 @@ def golden(program, x):
     return open_device("golden").run(program, x).integers
 
 
-@pytest.mark.parametrize("faults", [0.0, 0.01])
+@pytest.mark.parametrize("faults", [pytest.param(0.0, marks=pytest.mark.long), 0.01])
 def test_a_hundred_digits_are_right_over_any_line(program, faults):
     x = load_digits().x[:100]
     with served("nano", faults=faults, seed=3) as server:
