@@ -22,7 +22,15 @@ def case(preset_name, seed):
     return lower(network, arch), np.stack([random_image(network, number) for number in range(3)])
 
 
-@pytest.mark.parametrize(("preset_name", "seed"), [("nano", 3), ("small", 3), ("small", 1), ("base", 4)])
+@pytest.mark.parametrize(
+    ("preset_name", "seed"),
+    [
+        ("nano", 3),
+        ("small", 3),
+        pytest.param("small", 1, marks=pytest.mark.long),
+        pytest.param("base", 4, marks=pytest.mark.long),
+    ],
+)
 def test_random_networks_are_bit_exact_and_counted(icarus, preset_name, seed):
     program, images = case(preset_name, seed)
     report = simulate(program, images, engine=icarus, seed=seed)
