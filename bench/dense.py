@@ -34,7 +34,7 @@ def design() -> str:
         name=TOP,
         platform=DEVICES["ecp5"],
         emit_src=False,
-        strip_internal_attrs=True,  # type: ignore[arg-type]
+        strip_internal_attrs=True,
     )
 
 

@@ -15,27 +15,18 @@ from shared_data import mnist, shared_graph
 
 from trispike import api
 from trispike.device import open_device
-from trispike.errors import DeviceError, ToolError
+from trispike.errors import DeviceError
 from trispike.examples import CALIBRATION_SET, MODEL, TEST_SET, load_digits
 from trispike.image import save
 from trispike.link import session
 from trispike_hw.architecture import build, preset
 from trispike_sim.serve import Server
-from trispike_sim.tools import find
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve"), pytest.mark.usefixtures("verilator")]
 
 ROOT = Path(__file__).parents[2]
 TRISPIKE = [sys.executable, "-c", "import sys; from trispike.cli import main; sys.exit(main())"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("hw", "sw", "sim"))}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def verilator():
-    try:
-        return find("verilator")
-    except ToolError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
