@@ -1,4 +1,5 @@
-// The device of `trispike serve`: the Verilated top `linked` with its bytes on standard input and output.
+// The device of `trispike serve`: the Verilated top `linked` with its bytes on standard input and output, and
+// with an external memory.
 //
 // Time goes on while bytes move or the design is busy, and then for QUIET cycles more, in which a reply may still be on
 // its way out; otherwise it stands still until a byte comes. Ends when standard input does.
@@ -17,8 +18,48 @@ namespace {
 constexpr int SLICE = 2048;    // cycles between two looks at standard input
 constexpr int QUIET = 16384;
 
+constexpr int FIRST_WORD = 16;  // cycles from a request to external memory until its first word,
+constexpr int NEXT_WORD = 2;    // and from word to word
+
+// The external memory: takes stores at once, and one burst at a time.
+struct Memory {
+    std::vector<uint32_t> content = std::vector<uint32_t>(MEMORY_WORDS);
+    uint64_t address = 0;
+    uint64_t left = 0;
+    int wait = 0;
+
+    uint32_t& at(uint64_t number) { return content[number % MEMORY_WORDS]; }
+
+    void offer(Vlinked& top) {
+        top.memory___05Fstore___05Fready = 1;
+        top.memory___05Frequest___05Fready = left == 0;
+        top.memory___05Fwords___05Fvalid = left != 0 && wait == 0;
+        top.memory___05Fwords___05Fpayload = at(address);
+    }
+
+    void take(const Vlinked& top) {
+        if (wait) --wait;
+        if (top.memory___05Fwords___05Fvalid && top.memory___05Fwords___05Fready) {
+            ++address;
+            --left;
+            wait = NEXT_WORD - 1;
+        }
+        if (top.memory___05Fstore___05Fvalid) {
+            const uint64_t word = top.memory___05Fstore___05Fpayload;
+            at(word >> DATA_BITS) = static_cast<uint32_t>(word);
+        }
+        if (top.memory___05Frequest___05Fvalid && top.memory___05Frequest___05Fready) {
+            const uint64_t request = top.memory___05Frequest___05Fpayload;
+            address = request & ((1ull << ADDRESS_BITS) - 1);
+            left = request >> ADDRESS_BITS;
+            wait = FIRST_WORD - 1;
+        }
+    }
+};
+
 struct Device {
     Vlinked top;
+    Memory memory;
     std::vector<uint8_t> in;
     size_t taken = 0;
     std::vector<uint8_t> out;
@@ -27,6 +68,7 @@ struct Device {
     void cycle() {
         top.i___05Fvalid = taken < in.size();
         top.i___05Fpayload = top.i___05Fvalid ? in[taken] : 0;
+        memory.offer(top);
         top.clk = 0;
         top.eval();
         const bool sent = top.i___05Fvalid && top.i___05Fready;
@@ -34,6 +76,7 @@ struct Device {
         if (sent) ++taken;
         if (received) out.push_back(top.o___05Fpayload);
         quiet = sent || received || top.busy || top.i___05Fvalid ? 0 : quiet + 1;
+        memory.take(top);
         top.clk = 1;
         top.eval();
     }

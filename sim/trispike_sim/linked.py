@@ -8,6 +8,9 @@ from pathlib import Path
 from trispike.cache import NewEntry, cache_directory, forget_oldest, hardware_sources, key_of
 from trispike.errors import ToolError
 from trispike_hw.architecture import Architecture
+from trispike_hw.layout import STREAM_BITS
+from trispike_hw.memory.port import ADDRESS_BITS, ExternalMemory
+from trispike_hw.memory.sdram_part import SDR_256_MBIT
 
 from .tools import find
 
@@ -15,8 +18,14 @@ _MAIN = Path(__file__).with_name("linked.cpp")
 _TOP = "linked"
 _KEPT = 8
 
+#: Behind the port for weights from outside: as much as the SDRAM of a ULX3S.
+_EXTERNAL = ExternalMemory(SDR_256_MBIT.words)
+
 #: The warnings of Amaranth's Verilog are harmless; the lint run looks at them.
-_ARGUMENTS = ("--cc", "--exe", "--build", "-O3", "-Wno-fatal", "--top-module", _TOP)
+_ARGUMENTS = (
+    "--cc", "--exe", "--build", "-O3", "-Wno-fatal", "--top-module", _TOP,
+    "-CFLAGS", f"-DMEMORY_WORDS={_EXTERNAL.words} -DADDRESS_BITS={ADDRESS_BITS} -DDATA_BITS={STREAM_BITS}",
+)  # fmt: skip
 
 
 def linked_program(arch: Architecture) -> Path:
@@ -61,4 +70,4 @@ def _verilog(arch: Architecture) -> str:
 
     from trispike_hw.link.linked_accelerator import LinkedAccelerator
 
-    return verilog.convert(LinkedAccelerator(arch), name=_TOP, emit_src=False, strip_internal_attrs=True)
+    return verilog.convert(LinkedAccelerator(arch, _EXTERNAL), name=_TOP, emit_src=False, strip_internal_attrs=True)

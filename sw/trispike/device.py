@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from .book import Book
+from .book_run import BookRun
 from .errors import DeviceError
 from .golden import GoldenModel
 from .inputs import checked_images
@@ -78,22 +80,26 @@ class SerialDevice:
         self._path, self._baud = path, baud
 
     def run(self, program: Program | Book, x: np.ndarray, progress: Progress | None = None) -> Answers:
-        if isinstance(program, Book):
-            raise DeviceError(
-                f"network {program.network.name} runs in {len(program.chapters)} chapters, but a device at a serial "
-                f"port takes one program; use --device golden or rtl, or an architecture that holds the network"
-            )
         x = checked_images(x, program.network.input_shape, f"images for {program.network.name}")
         with SerialLine(self._path, self._baud) as line:
             machine = LinkedMachine(line)
             machine.check(program.arch)
-            machine.load(program)
+            compute = _loaded(machine, program)
             integers = np.empty((len(x), program.network.classes), np.int64)
             for number, image in enumerate(x):
-                integers[number] = machine.compute(program, image)
+                integers[number] = compute(image)
                 if progress is not None:
                     progress(number + 1, len(x))
         return Answers.of(program.network, integers)
+
+
+def _loaded(machine: LinkedMachine, program: Program | Book) -> Callable[[np.ndarray], np.ndarray]:
+    """Load `machine`; what then computes the integers of an image."""
+    if isinstance(program, Book):
+        machine.provide(program.external, program.arch)
+        return BookRun(program, machine.feed).integers
+    machine.load(program)
+    return partial(machine.compute, program)
 
 
 _SERIAL = "serial:"

@@ -8,7 +8,7 @@ from trispike_hw.layout import PROGRAM_BITS, STREAM_BITS, Command, Opcode, Targe
 
 from .errors import DeviceError, InputError
 from .golden.coding import digits_of, encode_input
-from .network import INPUT
+from .network import INPUT, Network
 from .program import Code, InputPacking, Placement, Program
 
 COMMAND_WORDS = 3
@@ -56,18 +56,21 @@ def input_stream(program: Program, x: np.ndarray) -> np.ndarray:
     Raises:
         InputError: if `x` has neither shape, or holds values that are not finite.
     """
-    network = program.network
+    trains = input_trains(program.network, x)
+    return np.concatenate([tensor_stream(program, INPUT, trains, program.arch), run_stream(program)])
+
+
+def input_trains(network: Network, x: np.ndarray) -> np.ndarray:
+    """The trains, int8 [T, C, H', W'] with the padding of the input, of `x`, which is what `input_stream` takes."""
     if x.shape == network.input_shape:
         integers, _ = encode_input(network, x[None])
-        trains = digits_of(integers, network.time_steps)[0]
-    elif x.shape == (network.time_steps, *network.coded_shape) and x.dtype == np.int8:
-        trains = x
-    else:
-        raise InputError(
-            f"network {network.name} takes an image of shape {network.input_shape} or int8 trains of shape "
-            f"{(network.time_steps, *network.coded_shape)}, not {x.dtype} of shape {x.shape}"
-        )
-    return np.concatenate([tensor_stream(program, INPUT, trains, program.arch), run_stream(program)])
+        return digits_of(integers, network.time_steps)[0]
+    if x.shape == (network.time_steps, *network.coded_shape) and x.dtype == np.int8:
+        return x
+    raise InputError(
+        f"network {network.name} takes an image of shape {network.input_shape} or int8 trains of shape "
+        f"{(network.time_steps, *network.coded_shape)}, not {x.dtype} of shape {x.shape}"
+    )
 
 
 def decode_answer(program: Program, answer: np.ndarray) -> np.ndarray:

@@ -12,13 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from shared_data import mnist, shared_graph
+from small_graphs import Builder, images
 
 from trispike import api
+from trispike.book import Book
 from trispike.device import open_device
 from trispike.errors import DeviceError
 from trispike.examples import CALIBRATION_SET, MODEL, TEST_SET, load_digits
+from trispike.graph import Graph
 from trispike.image import save
 from trispike.link import session
+from trispike.network import INPUT
 from trispike_hw.architecture import build, preset
 from trispike_sim.serve import Server
 
@@ -82,6 +86,26 @@ def test_a_hundred_mnist_digits_are_right_over_a_bad_line():
     with served("small", faults=0.01, seed=4) as server:
         answers = open_device(f"serial:{server.path}").run(program, x[:100])
     np.testing.assert_array_equal(answers.integers, golden(program, x[:100]))
+
+
+def larger_than_the_chip(chapters: bool) -> Graph:
+    """A network with more weights than preset nano holds, or with larger maps."""
+    net = Builder((2, 17, 16) if chapters else (1, 8, 8))
+    first = net.relu(net.conv(INPUT, 24, stride=1 if chapters else 2))
+    second = net.relu(net.conv(first, 8 if chapters else 40, stride=2))
+    net.conv(second, 5, kernel=net.shapes[second][1:], padding=(0, 0, 0, 0))
+    return net.graph("larger")
+
+
+@pytest.mark.parametrize("chapters", [False, True])
+def test_weights_come_from_the_external_memory(chapters):
+    graph = larger_than_the_chip(chapters)
+    program = api.compile(graph, "nano", calibration=images(graph, 8))
+    assert isinstance(program, Book) if chapters else program.load_list
+    x = images(graph, 1 if chapters else 2, seed=2)
+    with served("nano", faults=0.01, seed=5) as server:
+        answers = open_device(f"serial:{server.path}").run(program, x)
+    np.testing.assert_array_equal(answers.integers, golden(program, x))
 
 
 def test_hosts_come_and_go_and_one_may_stop_in_the_middle(program):

@@ -10,6 +10,7 @@ from trispike.link import machine as link_machine
 from trispike.link import session as link_session
 from trispike.link.framing import Deframer, Frame
 from trispike.link.machine import LinkedMachine
+from trispike.link.memory import provide
 from trispike.link.session import Session
 from trispike_hw import registers
 from trispike_hw.link.frames import LINK_VERSION, PAYLOAD_WORDS, Kind
@@ -18,7 +19,8 @@ from trispike_sim.faults import FaultInjector
 
 class Device:
     """A line with a device at its end that does as docs/host-link.md says; it keeps what it is sent and answers each
-    word with its complement. A line without bytes passes the time at once. Set `replies` for other answers."""
+    word with its complement; its external memory holds `stored`. A line without bytes passes the time at once. Set
+    `replies` for other answers, `memory` for what HELLO says of the memory."""
 
     name = "somewhere"
 
@@ -27,6 +29,8 @@ class Device:
         self.waiting: list[int] = []
         self.registers = {register.offset: 0 for register in registers.REGISTERS}
         self.replies: dict[Kind, Callable[[Frame], Frame | None]] = {}
+        self.memory = [64, 1]
+        self.stored: dict[int, int] = {}
         self.writes = 0
         self.resets = 0
         self._there, self._back = FaultInjector(faults, seed), FaultInjector(faults, ~seed)
@@ -62,7 +66,7 @@ class Device:
         words: list[int] = []
         match request.kind:
             case Kind.HELLO:
-                words = [LINK_VERSION, PAYLOAD_WORDS]
+                words = [LINK_VERSION, PAYLOAD_WORDS, *self.memory]
             case Kind.SEND:
                 self.taken += request.payload.tolist()
                 self.waiting += [~word & 0xFFFF_FFFF for word in request.payload.tolist()]
@@ -75,6 +79,12 @@ class Device:
                 words = [self.registers.get(first + number, 0) for number in range(count)]
             case Kind.RESET:
                 self.resets += 1
+            case Kind.STORE:
+                address, *stored = request.payload.tolist()
+                self.stored |= dict(enumerate(stored, address))
+            case Kind.FETCH:
+                count, first = request.payload.tolist()
+                words = [self.stored.get(first + number, 0) for number in range(count)]
         return answer(request, words)
 
 
@@ -129,15 +139,15 @@ def test_a_device_that_happens_to_be_in_the_session_drawn_is_reached(monkeypatch
 
 def test_devices_of_another_kind_are_refused():
     device = Device()
-    device.replies[Kind.HELLO] = lambda request: answer(request, [LINK_VERSION + 1, 5])
+    device.replies[Kind.HELLO] = lambda request: answer(request, [LINK_VERSION - 1, 5])
     refused(
-        f"the device on somewhere speaks version {LINK_VERSION + 1} of the host link, not {LINK_VERSION}; build its "
+        f"the device on somewhere speaks version {LINK_VERSION - 1} of the host link, not {LINK_VERSION}; build its "
         "bitstream with this version of trispike",
         lambda: Session(device),
     )
     device.replies[Kind.HELLO] = lambda request: answer(request, [])
     refused(
-        "the device on somewhere answers HELLO with 0 words, not 2; build its bitstream with this version of trispike",
+        "the device on somewhere answers HELLO with 0 words, not 4; build its bitstream with this version of trispike",
         lambda: Session(device),
     )
     del device.replies[Kind.HELLO]
@@ -145,6 +155,53 @@ def test_devices_of_another_kind_are_refused():
     refused(
         "the device on somewhere answers RESET with REFUSED; build its bitstream with this version of trispike",
         lambda: LinkedMachine(device),
+    )
+
+
+def test_an_external_memory_is_filled_once_and_never_half_trusted():
+    device, words = Device(), np.arange(7, 67, dtype=np.uint32)
+    device.stored = {0: 7, 1: 8, 2: 9, 3: 11}  # as if of another network
+    provide(Session(device), "somewhere", words)
+    assert device.stored == dict(enumerate(words.tolist()))
+    before = device.writes
+    provide(Session(device), "somewhere", words)
+    assert device.writes - before == 2  # HELLO, and a look at the header
+    seen: list[int] = []
+
+    def store(request: Frame) -> Frame:
+        seen.append(int(request.payload[0]))
+        raise KeyboardInterrupt
+
+    device.replies[Kind.STORE] = store
+    with pytest.raises(KeyboardInterrupt):
+        provide(Session(device), "somewhere", words + 1)
+    assert seen == [0]  # the old header goes first
+
+
+def test_memories_that_will_not_do_are_refused():
+    device, words = Device(), np.arange(1, 65, dtype=np.uint32)
+    refused(
+        "the network has 260 bytes of weights outside the chip, but the memory of the device on somewhere holds 256; "
+        "choose a smaller network or a device with more memory",
+        lambda: provide(Session(device), "somewhere", np.arange(65, dtype=np.uint32)),
+    )
+    device.replies[Kind.STORE] = lambda request: answer(request, [])
+    refused(
+        "the external memory of the device on somewhere does not keep what is written to it; build the bitstream with "
+        "a slower --clock",
+        lambda: provide(Session(device), "somewhere", words),
+    )
+    device.memory = [64, 0]
+    refused(
+        "the flash of the device on somewhere does not hold the weights of this network; write the file that "
+        "`trispike flash` makes of its image to the flash, at the offset that the verb names",
+        lambda: provide(Session(device), "somewhere", words),
+    )
+    device.memory = [0, 0]
+    refused(
+        "the network streams weights in while it runs, but the device on somewhere has no memory to stream from; "
+        "compile it for an architecture with more weight_rows",
+        lambda: provide(Session(device), "somewhere", words),
     )
 
 

@@ -1,5 +1,6 @@
 """Executes the frames of a host, each exactly once, and replies to each."""
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
@@ -8,46 +9,42 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..layout import STREAM_BITS
-from ..ports import RegisterBus
+from ..memory.port import ADDRESS_BITS, ExternalMemory
 from ..registers import STATUS
 from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
+from .machine_port import MachinePort
 
 
 class LinkEngine(wiring.Component):
-    """Stands between the frames of a line and the streams and registers of a machine.
+    """Stands between the frames of a line and a machine with its memory.
 
     Function: docs/host-link.md. The reply to the last frame is kept, and sent again when that frame comes again. The
-    words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine.
-    Latency and throughput: one frame at a time, a cycle or two for each word of it and of its reply. Back-pressure:
-    `o` may wait as long as it likes, `i` waits while a frame is executed. Reset: no session, both queues empty.
+    words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine;
+    STORE and FETCH wait for the external memory, which takes bounded time. Latency and throughput: one frame at a time,
+    a cycle or two for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
+    while a frame is executed. Reset: no session, both queues empty.
 
     Ports:
         i: words of checked frames; `i_words` is the number of words of the frame at hand.
         o: words of replies.
-        words, answers, registers: connect to `i`, `o` and `registers` of the machine.
-        reset: pulse, resets the machine.
+        machine: the machine, and the external `memory` if there is one.
         busy: the machine runs, words are under way to it, or a frame is being executed.
     """
 
     i: stream.Interface
     i_words: Signal
     o: stream.Interface
-    words: stream.Interface
-    answers: stream.Interface
-    registers: Any  # RegisterBus, whose members no type checker sees
-    reset: Signal
+    machine: Any  # MachinePort, whose members no type checker sees
     busy: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, external: ExternalMemory | None = None) -> None:
+        self._external = external
         super().__init__(
             {
                 "i": In(stream.Signature(FrameWord)),
                 "i_words": In(range(FRAME_WORDS)),
                 "o": Out(stream.Signature(FrameWord)),
-                "words": Out(stream.Signature(STREAM_BITS)),
-                "answers": In(stream.Signature(STREAM_BITS)),
-                "registers": Out(RegisterBus()),
-                "reset": Out(1),
+                "machine": Out(MachinePort(external)),
                 "busy": Out(1),
             }
         )
@@ -55,6 +52,9 @@ class LinkEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """See the class."""
         m = Module()
+        external = self._external
+        hello = [LINK_VERSION, PAYLOAD_WORDS]
+        hello += [0, 0] if external is None else [external.words, int(external.writable)]
         inputs, outputs = self._queues(m)
         m.submodules.payload = payload = memory.Memory(shape=STREAM_BITS, depth=FRAME_WORDS, init=[])
         write, read = payload.write_port(), payload.read_port()
@@ -63,7 +63,7 @@ class LinkEngine(wiring.Component):
         reply_words = Signal(range(FRAME_WORDS))  # of the payload
         sent = Signal(range(FRAME_WORDS))
         count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
-        address = Signal(RegisterBus.ADDRESS_BITS)
+        address = Signal(ADDRESS_BITS)  # of a register or of the memory
         more = Signal()  # the frame at hand has words left
 
         request = data.View(Header, self.i.payload.data)
@@ -91,7 +91,7 @@ class LinkEngine(wiring.Component):
         m.d.comb += [
             write.addr.eq(reply_words),
             read.addr.eq(sent),
-            self.registers.address.eq(STATUS.offset),
+            self.machine.registers.address.eq(STATUS.offset),
             inputs.w_data.eq(self.i.payload.data),
         ]
         with m.FSM() as fsm:
@@ -112,25 +112,32 @@ class LinkEngine(wiring.Component):
 
             with m.State("EXECUTE"), m.Switch(reply.kind):
                 with m.Case(Kind.HELLO):
-                    put(LINK_VERSION)
-                    m.next = "HELLO"
+                    put(hello[0])
+                    m.next = "HELLO0"
                 with m.Case(Kind.SEND):
                     m.next = "SEND"
                     with m.If(self.i_words + inputs.w_level > FRAME_WORDS + 1):
                         m.next = "SENT"
                 with m.Case(Kind.RECEIVE, Kind.READ):
                     m.next = "COUNT"
+                if external is not None:
+                    with m.Case(Kind.FETCH):
+                        m.next = "COUNT"
+                if external is not None and external.writable:
+                    with m.Case(Kind.STORE):
+                        m.next = "ADDRESS"
                 with m.Case(Kind.RESET):
-                    m.d.comb += self.reset.eq(1)
+                    m.d.comb += self.machine.reset.eq(1)
                     m.next = "REPLY_HEADER"
                 with m.Default():
                     m.next = "REFUSE"
             with m.State("REFUSE"):
                 m.d.sync += reply.kind.eq(Kind.REFUSED)
                 m.next = "REPLY_HEADER"
-            with m.State("HELLO"):
-                put(PAYLOAD_WORDS)
-                m.next = "REPLY_HEADER"
+            for number, word in enumerate(hello[1:]):
+                with m.State(f"HELLO{number}"):
+                    put(word)
+                    m.next = f"HELLO{number + 1}" if number + 2 < len(hello) else "REPLY_HEADER"
             with m.State("SEND"):
                 m.d.comb += [self.i.ready.eq(more), inputs.w_en.eq(taken)]
                 m.d.sync += count.eq(count + taken)
@@ -143,7 +150,7 @@ class LinkEngine(wiring.Component):
                 wanted = self.i.payload.data
                 m.d.sync += count.eq(Mux(wanted > PAYLOAD_WORDS, PAYLOAD_WORDS, wanted))
                 take_argument(then="RECEIVE")
-                with m.If(taken & (reply.kind == Kind.READ)):
+                with m.If(taken & (reply.kind != Kind.RECEIVE)):
                     m.next = "ADDRESS"
             with m.State("RECEIVE"):
                 m.next = "REPLY_HEADER"
@@ -155,15 +162,25 @@ class LinkEngine(wiring.Component):
             with m.State("ADDRESS"):
                 m.d.sync += address.eq(self.i.payload.data)
                 take_argument(then="READ")
+                if external is not None:
+                    with m.If(taken & (reply.kind == Kind.FETCH)):
+                        m.next = "FETCH"
+                if external is not None and external.writable:
+                    with m.If(taken & (reply.kind == Kind.STORE)):
+                        m.next = "STORE"
             with m.State("READ"):
-                m.d.comb += self.registers.address.eq(address)
+                m.d.comb += self.machine.registers.address.eq(address)
                 m.d.sync += [address.eq(address + 1), count.eq(count - 1)]
                 m.next = "CONTENT"
                 with m.If(count == 0):
                     m.next = "REPLY_HEADER"
             with m.State("CONTENT"):
-                put(self.registers.data)
+                put(self.machine.registers.data)
                 m.next = "READ"
+            if external is not None:
+                self._fetch(m, address, count, put)
+            if external is not None and external.writable:
+                self._store(m, address, more)
 
             with m.State("REPLY_HEADER"):
                 m.d.comb += [
@@ -188,22 +205,51 @@ class LinkEngine(wiring.Component):
                     m.next = "REPLY_FETCH"
                     with m.If(self.o.payload.last):
                         m.next = "SKIP"
-            running = self.registers.data[0]
+            running = self.machine.registers.data[0]
             m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | inputs.r_rdy | running)
         return m
+
+    def _fetch(self, m: Module, address: Signal, count: Signal, put: Callable[[Any], None]) -> None:
+        """State FETCH and those behind it: a burst of the memory becomes the reply."""
+        port = self.machine.memory
+        m.d.comb += [port.request.payload.address.eq(address), port.request.payload.count.eq(count)]
+        with m.State("FETCH"):
+            m.d.comb += port.request.valid.eq(count != 0)
+            with m.If(count == 0):
+                m.next = "REPLY_HEADER"
+            with m.Elif(port.request.ready):
+                m.next = "FETCHED"
+        with m.State("FETCHED"):
+            m.d.comb += port.words.ready.eq(1)
+            with m.If(port.words.valid):
+                put(port.words.payload)
+                m.d.sync += count.eq(count - 1)
+                with m.If(count == 1):
+                    m.next = "REPLY_HEADER"
+
+    def _store(self, m: Module, address: Signal, more: Signal) -> None:
+        """State STORE: the rest of the frame goes to the memory."""
+        port = self.machine.memory.store
+        m.d.comb += [port.payload.data.eq(self.i.payload.data), port.payload.address.eq(address)]
+        with m.State("STORE"):
+            m.d.comb += [port.valid.eq(more & self.i.valid), self.i.ready.eq(more & port.ready)]
+            with m.If(port.valid & port.ready):
+                m.d.sync += address.eq(address + 1)
+            with m.If(~more):
+                m.next = "REPLY_HEADER"
 
     def _queues(self, m: Module) -> tuple[SyncFIFOBuffered, SyncFIFOBuffered]:
         """Words under way to the machine, and from it."""
         inputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
         outputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
-        m.submodules.inputs = ResetInserter(self.reset)(inputs)
-        m.submodules.outputs = ResetInserter(self.reset)(outputs)
+        m.submodules.inputs = ResetInserter(self.machine.reset)(inputs)
+        m.submodules.outputs = ResetInserter(self.machine.reset)(outputs)
         m.d.comb += [
-            self.words.valid.eq(inputs.r_rdy),
-            self.words.payload.eq(inputs.r_data),
-            inputs.r_en.eq(self.words.ready),
-            self.answers.ready.eq(outputs.w_rdy),
-            outputs.w_en.eq(self.answers.valid),
-            outputs.w_data.eq(self.answers.payload),
+            self.machine.words.valid.eq(inputs.r_rdy),
+            self.machine.words.payload.eq(inputs.r_data),
+            inputs.r_en.eq(self.machine.words.ready),
+            self.machine.answers.ready.eq(outputs.w_rdy),
+            outputs.w_en.eq(self.machine.answers.valid),
+            outputs.w_data.eq(self.machine.answers.payload),
         ]
         return inputs, outputs

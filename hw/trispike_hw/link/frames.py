@@ -8,7 +8,7 @@ from amaranth.lib import data, enum
 
 from ..layout import STREAM_BITS
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 
 #: Words of the largest frame, header and CRC included; and what is left of it for the payload.
 FRAME_WORDS = 256
@@ -20,12 +20,14 @@ WORD_BYTES = STREAM_BITS // 8
 class Kind(enum.Enum, shape=4):
     """What a frame asks for; the reply has the kind of its request, or REFUSED."""
 
-    HELLO = 1  #: begins a session; reply: LINK_VERSION, PAYLOAD_WORDS
+    HELLO = 1  #: begins a session; reply: LINK_VERSION, PAYLOAD_WORDS, words of the external memory, whether writable
     SEND = 2  #: words for the input stream; reply: how many were taken, all or (no room for all) none
     RECEIVE = 3  #: at most so many words of the output stream; reply: those that are there
     READ = 4  #: so many registers, from that word address on (two words); reply: their contents
     RESET = 5  #: resets the machine and forgets all words under way; reply: nothing
-    REFUSED = 15  #: reply to a kind that does not exist, or without its arguments
+    STORE = 6  #: address in the external memory, words to put there; reply: nothing
+    FETCH = 7  #: so many words of the external memory, from that address on (two words); reply: these words
+    REFUSED = 15  #: reply to a kind that the device does not have, or without its arguments
 
 
 class Header(data.Struct):

@@ -1,4 +1,4 @@
-"""The host link as one block: bytes on one side, a machine's streams and registers on the other."""
+"""The host link as one block: bytes on one side, a machine and its memory on the other."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..layout import STREAM_BITS
-from ..ports import RegisterBus
+from ..memory.port import ExternalMemory
 from .engine import LinkEngine
+from .machine_port import MachinePort
 from .receiver import FrameReceiver
 from .sender import FrameSender
 
@@ -22,21 +22,16 @@ class HostLink(wiring.Component):
 
     i: stream.Interface
     o: stream.Interface
-    words: stream.Interface
-    answers: stream.Interface
-    registers: Any  # RegisterBus, whose members no type checker sees
-    reset: Signal
+    machine: Any  # MachinePort, whose members no type checker sees
     busy: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, external: ExternalMemory | None = None) -> None:
+        self._external = external
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
-                "words": Out(stream.Signature(STREAM_BITS)),
-                "answers": In(stream.Signature(STREAM_BITS)),
-                "registers": Out(RegisterBus()),
-                "reset": Out(1),
+                "machine": Out(MachinePort(external)),
                 "busy": Out(1),
             }
         )
@@ -45,14 +40,12 @@ class HostLink(wiring.Component):
         """See the class."""
         m = Module()
         m.submodules.receiver = receiver = FrameReceiver()
-        m.submodules.engine = engine = LinkEngine()
+        m.submodules.engine = engine = LinkEngine(self._external)
         m.submodules.sender = sender = FrameSender()
         wiring.connect(m, wiring.flipped(self.i), receiver.i)
         wiring.connect(m, receiver.o, engine.i)
         wiring.connect(m, engine.o, sender.i)
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        wiring.connect(m, engine.words, wiring.flipped(self.words))
-        wiring.connect(m, wiring.flipped(self.answers), engine.answers)
-        wiring.connect(m, engine.registers, wiring.flipped(self.registers))
-        m.d.comb += [engine.i_words.eq(receiver.words), self.reset.eq(engine.reset), self.busy.eq(engine.busy)]
+        wiring.connect(m, engine.machine, wiring.flipped(self.machine))
+        m.d.comb += [engine.i_words.eq(receiver.words), self.busy.eq(engine.busy)]
         return m

@@ -11,10 +11,12 @@ from trispike_hw.link.frames import Kind
 from trispike_hw.registers import Register
 
 from ..errors import DeviceError
+from ..external import external_words
 from ..identity import IDENTITY, check_identity
 from ..program import Program
 from ..streams import decode_answer, input_stream, load_stream
 from .line import Line
+from .memory import provide
 from .session import Session
 
 #: Seconds without any sign of work after which a machine counts as stuck.
@@ -45,25 +47,31 @@ class LinkedMachine:
         check_identity(arch, self.read(IDENTITY), f"the device on {self._name}", "build its bitstream")
 
     def load(self, program: Program) -> None:
-        """Fill the memories with `program`."""
-        if program.load_list:
-            raise DeviceError(
-                f"network {program.network.name} streams weights in while it runs, but the device on {self._name} has "
-                f"no memory to stream from; compile it for an architecture with more weight_rows"
-            )
+        """Fill the memories with `program`, the external one included if it streams weights in."""
+        if program.external is not None and program.load_list:
+            self.provide(program.external, program.arch)
         self.send(load_stream(program))
+
+    def provide(self, rows: np.ndarray, arch: Architecture) -> None:
+        """Have weight rows, int8 [rows, columns], in the external memory."""
+        provide(self.session, self._name, external_words(rows, arch))
 
     def compute(self, program: Program, image: np.ndarray) -> np.ndarray:
         """The exact answer, int64 [classes], of the loaded `program` to an image, real [C, H, W]."""
-        self.send(input_stream(program, image))
-        answer = self.receive(program.network.classes)
+        answer = self.feed(input_stream(program, image), program.network.classes)
+        return decode_answer(program, answer)
+
+    def feed(self, words: np.ndarray, count: int) -> np.ndarray:
+        """Put words, uint32, that end with RUN on the input stream, and return the `count` words that come out."""
+        self.send(words)
+        output = self.receive(count)
         status = self.read([registers.STATUS])[registers.STATUS]
         if status & (registers.STATUS_CORRUPT | registers.STATUS_UNKNOWN_COMMAND):
             raise DeviceError(
                 f"the device on {self._name} found a corrupt spike word or an unknown command, says its STATUS "
                 f"{status:#x}; repeat the command"
             )
-        return decode_answer(program, answer)
+        return output
 
     def read(self, wanted: Iterable[Register]) -> dict[Register, int]:
         """Contents of registers, neighbours with one request."""
@@ -95,7 +103,7 @@ class LinkedMachine:
                 watch.restart()
             else:
                 watch.pause("gives no answer")
-        return np.concatenate(parts)
+        return np.concatenate([np.zeros(0, np.uint32), *parts])
 
 
 class _Watch:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trispike_hw.link.frames import LINK_VERSION, Kind
+from trispike_hw.memory.port import ExternalMemory
 
 from ..errors import DeviceError
 from .framing import Deframer, Frame
@@ -21,6 +22,7 @@ ATTEMPTS = 12
 #: Fewer for the first request: whether there is a device at all should soon be known.
 HELLO_ATTEMPTS = 5
 
+_HELLO_WORDS = 4
 _SEQUENCES = 1 << 16
 _SESSIONS = 1 << 12
 
@@ -28,6 +30,7 @@ _SESSIONS = 1 << 12
 class Session:
     """One host's conversation with a device over `line`: a request at a time, repeated until its reply comes.
 
+    `payload_words` go into a request or reply, `external` is the memory outside the device's chip, None if it has none;
     `repetitions` counts the requests that were sent again.
     """
 
@@ -41,12 +44,14 @@ class Session:
         self._deframer = Deframer()
         self.repetitions = 0
         self._session, self._sequence = 1 + secrets.randbelow(_SESSIONS - 1), secrets.randbelow(_SEQUENCES)
-        version, self.payload_words = self._hello()
+        version, self.payload_words, *memory = self._hello()
         if version != LINK_VERSION:
             raise DeviceError(
                 f"the device on {line.name} speaks version {version} of the host link, not {LINK_VERSION}; build its "
                 f"bitstream with this version of trispike"
             )
+        words, writable = memory
+        self.external = ExternalMemory(words, bool(writable)) if words else None
 
     def exchange(self, kind: Kind, payload: Sequence[int] | np.ndarray = (), attempts: int = ATTEMPTS) -> np.ndarray:
         """The payload, uint32 [words], of the reply to a request, which is made so many times at most.
@@ -70,8 +75,8 @@ class Session:
             f"{waited:.1f} s; check that it runs a trispike bitstream, and that the line and its rate are right"
         )
 
-    def _hello(self) -> tuple[int, int]:
-        """Link version and most words of a payload.
+    def _hello(self) -> list[int]:
+        """Link version, most words of a payload, words of the external memory, whether the host can write them.
 
         A device that happens to be in the session that was drawn takes HELLO for a stray repetition and says nothing,
         so another one is tried.
@@ -81,12 +86,12 @@ class Session:
         except DeviceError:
             self._session = self._session % (_SESSIONS - 1) + 1
             answer = self.exchange(Kind.HELLO, attempts=HELLO_ATTEMPTS)
-        if len(answer) < 2:
+        if len(answer) != _HELLO_WORDS and (len(answer) < 1 or answer[0] == LINK_VERSION):
             raise DeviceError(
-                f"the device on {self._line.name} answers HELLO with {len(answer)} words, not 2; build its bitstream "
-                f"with this version of trispike"
+                f"the device on {self._line.name} answers HELLO with {len(answer)} words, not {_HELLO_WORDS}; build "
+                f"its bitstream with this version of trispike"
             )
-        return int(answer[0]), int(answer[1])
+        return [*answer.tolist(), 0, 0, 0][:_HELLO_WORDS]
 
     def _reply(self, seconds: float) -> Frame | None:
         """The reply to the request at hand, or None if it does not come in so many seconds."""
