@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -92,6 +93,29 @@ def atomic_output(path: Path) -> Iterator[BinaryIO]:
         raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """A directory that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises:
+        OutputError: if `path` is there already and no empty directory, or cannot be written.
+    """
+    target = path.resolve()
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise FileExistsError(0, "it is there already")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes directories that nobody else may read
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose a new directory in a writable one") from error
 
 
 def _umask() -> int:

@@ -3,6 +3,7 @@
 import pytest
 
 from trispike_hw.board.clock import PllSettings, pll_settings
+from trispike_hw.board.xilinx_clock import Plle2Settings
 
 
 @pytest.mark.parametrize(("board", "mhz"), [(25, 40), (25, 50), (25, 62.5), (25, 80), (25, 99.9), (48, 40), (100, 150)])
@@ -15,10 +16,20 @@ def test_settings_are_within_the_limits_and_near(board, mhz):
     assert max(found.reference, found.feedback, found.output) <= 80
 
 
-def test_a_clock_that_cannot_be_made_is_refused():
+@pytest.mark.parametrize(("board", "mhz"), [(100, 50), (125, 50), (100, 99.9), (125, 80), (100, 12)])
+def test_settings_of_xilinx_are_within_the_limits_and_near(board, mhz):
+    found = Plle2Settings.of(board, mhz)
+    oscillator = board / found.reference * found.feedback
+    assert found.mhz == pytest.approx(mhz, rel=0.005) and found.mhz == pytest.approx(oscillator / found.output)
+    assert board / found.reference >= 19 and 800 <= oscillator <= 1600
+    assert found.reference <= 56 and 2 <= found.feedback <= 64 and found.output <= 128
+
+
+@pytest.mark.parametrize("settings", [PllSettings, Plle2Settings])
+def test_a_clock_that_cannot_be_made_is_refused(settings):
     with pytest.raises(ValueError) as raised:
-        PllSettings.of(25, 1000)
-    assert str(raised.value) == ("no setting of the PLL makes 1000 MHz of the board's 25 MHz; choose one near it")
+        settings.of(25, 2000)
+    assert str(raised.value) == ("no setting of the PLL makes 2000 MHz of the board's 25 MHz; choose one near it")
 
 
 class Platform:

@@ -9,8 +9,9 @@ from amaranth.sim import Simulator
 from sdram_model import Sdram
 
 from trispike_hw.layout import STREAM_BITS
+from trispike_hw.memory.cycles import at_least, at_most
 from trispike_hw.memory.sdram import SdramCommand, SdramController
-from trispike_hw.memory.sdram_part import SDR_256_MBIT, at_least, at_most
+from trispike_hw.memory.sdram_part import SDR_256_MBIT
 
 PART = replace(SDR_256_MBIT, power_up=2e3)  # 200 us are thousands of cycles
 PADS = 3  # cycles on the way to the part, and one half on the way back

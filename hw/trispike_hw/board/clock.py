@@ -7,6 +7,8 @@ from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
+from .xilinx_clock import Plle2Settings
+
 #: Limits of the ECP5's EHXPLLL (Lattice FPGA-DS-02012): MHz of the phase detector and of the oscillator.
 _PHASE_MHZ = (3.125, 400.0)
 _OSCILLATOR_MHZ = (400.0, 800.0)
@@ -47,12 +49,16 @@ class PllSettings:
             )
         return min(candidates, key=lambda candidate: candidate[:2])[2]
 
+    def pll(self) -> Elaboratable:
+        """The PLL with these settings."""
+        return Pll(self)
+
 
 def _in_range(oscillator_mhz: float) -> bool:
     return _OSCILLATOR_MHZ[0] <= oscillator_mhz <= _OSCILLATOR_MHZ[1]
 
 
-def pll_settings(platform: Any, mhz: float) -> PllSettings | None:
+def pll_settings(platform: Any, mhz: float) -> PllSettings | Plle2Settings | None:
     """How the board of `platform` makes a clock of `mhz`; None if its own has that already.
 
     Raises:
@@ -61,9 +67,10 @@ def pll_settings(platform: Any, mhz: float) -> PllSettings | None:
     board_mhz = platform.default_clk_frequency / 1e6
     if mhz == board_mhz:
         return None
-    if not platform.device.startswith("LFE5U"):
-        raise ValueError(f"the clock of this board is {board_mhz:g} MHz and cannot be changed to {mhz:g} MHz")
-    return PllSettings.of(board_mhz, mhz)
+    for family, settings in (("LFE5U", PllSettings), ("xc7", Plle2Settings)):
+        if platform.device.startswith(family):
+            return settings.of(board_mhz, mhz)
+    raise ValueError(f"the clock of this board is {board_mhz:g} MHz and cannot be changed to {mhz:g} MHz")
 
 
 class Pll(Elaboratable):

@@ -8,7 +8,9 @@ from amaranth.lib import io, wiring
 from ..architecture import Architecture
 from ..link.linked_accelerator import LinkedAccelerator
 from ..link.uart import UartReceiver, UartTransmitter
-from .clock import Pll, PllSettings
+from .clock import PllSettings
+from .memories import BoardFlash, BoardSdram
+from .xilinx_clock import Plle2Settings
 
 
 class BoardTop(Elaboratable):
@@ -16,13 +18,18 @@ class BoardTop(Elaboratable):
 
     `uart` 0 of the platform is the line, with bits of so many clock `cycles` (docs/host-link.md); `lamp`, a resource
     with one pin, or None, shines while the machine is busy. `pll` says how the clock is made from the board's; without,
-    it is the board's.
+    it is the board's. `memory` is the external memory, if there is one.
     """
 
     def __init__(
-        self, arch: Architecture, cycles: int, pll: PllSettings | None, lamp: tuple[str, int] | None = None
+        self,
+        arch: Architecture,
+        cycles: int,
+        pll: PllSettings | Plle2Settings | None,
+        lamp: tuple[str, int] | None = None,
+        memory: BoardSdram | BoardFlash | None = None,
     ) -> None:
-        self._arch, self._cycles, self._pll, self._lamp = arch, cycles, pll, lamp
+        self._arch, self._cycles, self._pll, self._lamp, self._memory = arch, cycles, pll, lamp, memory
 
     def elaborate(self, platform: Any) -> Module:
         """See the class."""
@@ -31,11 +38,15 @@ class BoardTop(Elaboratable):
         if self._pll is not None:
             clock = ClockDomain("sync")
             m.domains += clock
-            m.submodules.pll = Pll(self._pll)
+            m.submodules.pll = self._pll.pll()
             platform.add_clock_constraint(clock.clk, self._pll.mhz * 1e6)
         m.submodules.receiver = receiver = UartReceiver(cycles)
         m.submodules.transmitter = transmitter = UartTransmitter(cycles)
-        m.submodules.linked = linked = LinkedAccelerator(self._arch)
+        external = None if self._memory is None else self._memory.external
+        m.submodules.linked = linked = LinkedAccelerator(self._arch, external)
+        if self._memory is not None:
+            m.submodules.memory = self._memory
+            wiring.connect(m, linked.memory, self._memory.memory)
         line = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, line.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, line.tx)

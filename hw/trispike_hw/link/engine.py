@@ -62,6 +62,7 @@ class LinkEngine(wiring.Component):
         reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request
         reply_words = Signal(range(FRAME_WORDS))  # of the payload
         sent = Signal(range(FRAME_WORDS))
+        last = Signal()  # the word of the reply that is read is the last one
         count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
         address = Signal(ADDRESS_BITS)  # of a register or of the memory
         more = Signal()  # the frame at hand has words left
@@ -193,12 +194,13 @@ class LinkEngine(wiring.Component):
                     with m.If(reply_words != 0):
                         m.next = "REPLY_FETCH"
             with m.State("REPLY_FETCH"):
+                m.d.sync += last.eq(sent == reply_words - 1)
                 m.next = "REPLY_WORD"
             with m.State("REPLY_WORD"):
                 m.d.comb += [
                     self.o.valid.eq(1),
                     self.o.payload.data.eq(read.data),
-                    self.o.payload.last.eq(sent == reply_words - 1),
+                    self.o.payload.last.eq(last),
                 ]
                 with m.If(self.o.ready):
                     m.d.sync += sent.eq(sent + 1)

@@ -46,6 +46,7 @@ class FrameReceiver(wiring.Component):
         lane, word = length[:lane_bits], length[lane_bits:]
         too_long, torn, whole = Signal(), Signal(), Signal()
         handed = Signal(range(FRAME_WORDS))  # words that went out
+        last = Signal()  # the word that is read is the last one
         byte = decoder.o.payload
         taken = decoder.o.valid & decoder.o.ready
 
@@ -56,7 +57,7 @@ class FrameReceiver(wiring.Component):
             write.data.eq(byte.data.replicate(WORD_BYTES)),
             read.addr.eq(handed),
             self.o.payload.data.eq(read.data),
-            self.o.payload.last.eq(handed == self.words - 1),
+            self.o.payload.last.eq(last),
         ]
         with m.FSM():
             with m.State("TAKE"):
@@ -76,6 +77,7 @@ class FrameReceiver(wiring.Component):
                 with m.If(whole & (word >= _FEWEST_WORDS)):
                     m.next = "FETCH"
             with m.State("FETCH"):
+                m.d.sync += last.eq(handed == self.words - 1)
                 m.next = "HAND"
             with m.State("HAND"):
                 m.d.comb += self.o.valid.eq(1)

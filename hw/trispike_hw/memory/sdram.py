@@ -8,8 +8,9 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..layout import STREAM_BITS
+from .cycles import at_least, at_most
 from .port import MemoryPort, MemoryRequest
-from .sdram_part import SdramPart, at_least, at_most
+from .sdram_part import SdramPart
 
 BURST = 2
 """Transfers on the bus for a command: one word of 32 bits."""

@@ -1,7 +1,8 @@
 """What a data sheet says about a single-data-rate SDRAM."""
 
 from dataclasses import dataclass
-from math import ceil, floor
+
+from .cycles import at_most
 
 #: Cycles between two REFRESH that leave most of the time for words.
 _FEWEST_BETWEEN_REFRESHES = 64
@@ -50,16 +51,6 @@ class SdramPart:
             raise ValueError(f"the SDRAM runs at {self.fastest / 1e6:g} MHz at most, not at {clock / 1e6:g} MHz")
         if at_most(self.t_refi, clock) < _FEWEST_BETWEEN_REFRESHES:
             raise ValueError(f"a clock of {clock / 1e6:g} MHz is too slow to refresh the SDRAM; choose a faster one")
-
-
-def at_least(nanoseconds: float, clock: float) -> int:
-    """Cycles of `clock` Hz that last so long, at least one."""
-    return max(1, ceil(round(nanoseconds * clock / 1e9, 6)))
-
-
-def at_most(nanoseconds: float, clock: float) -> int:
-    """Cycles of `clock` Hz that last no longer."""
-    return floor(round(nanoseconds * clock / 1e9, 6))
 
 
 SDR_256_MBIT = SdramPart(

@@ -17,6 +17,7 @@ from . import (
     doctor,
     estimate,
     evaluate,
+    flash,
     inspect,
     operators,
     registers,
@@ -51,7 +52,8 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for verb in (
-    compile, run, evaluate, estimate, simulate, serve, synth, bitstream, verilog, registers, inspect, operators, doctor
+    compile, run, evaluate, estimate, simulate, serve, synth, bitstream, flash, verilog, registers, inspect, operators,
+    doctor,
 ):  # fmt: skip
     app.command(name=verb.__name__.rpartition(".")[2])(_interruptible(verb.command))
 

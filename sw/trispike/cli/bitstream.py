@@ -7,7 +7,7 @@ import typer
 
 from ..errors import DeviceError
 from ..files import atomic_output
-from ..synthesis.bitstream import Bitstream, build_bitstream
+from ..synthesis.bitstream import Bitstream, build_bitstream, write_scripts
 from ..synthesis.boards import BOARDS
 from . import options
 from .console import say, show_json, show_table
@@ -17,23 +17,39 @@ _KNOWN = "; ".join(f"{board.name}: {board.description}" for board in BOARDS.valu
 
 def command(
     board: Annotated[str, typer.Option(help=f"Board. {_KNOWN}.", metavar="NAME")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Bitstream to write.", metavar="FILE")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Bitstream to write.", metavar="FILE")] = None,
+    scripts_only: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory to write the scripts and sources of the build to, instead of running it.", metavar="DIR"
+        ),
+    ] = None,
     preset: options.Preset = None,
     arch: options.Arch = None,
     clock: Annotated[float | None, typer.Option(help="Clock; default: the board's.", metavar="MHZ", min=1.0)] = None,
+    memory: Annotated[
+        bool, typer.Option(help="Whether the design has the board's memory outside the chip, if there is one.")
+    ] = True,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Build the bitstream of a board: synthesis, place and route, and a verdict on the clock."""
     if board not in BOARDS:
         raise typer.BadParameter(f"there is no board {board!r}; choose {', '.join(BOARDS)}")
+    if (output is None) == (scripts_only is None):
+        raise typer.BadParameter("give either -o or --scripts-only")
     target = BOARDS[board]
     named = target.preset if preset is None and arch is None else preset
     architecture = options.architecture(named, arch)
     mhz = clock or target.mhz
+    if scripts_only is not None:
+        files = write_scripts(target, architecture, mhz, scripts_only, memory=memory)
+        say(f"wrote {len(files)} files to {scripts_only}; not run on hardware")
+        return
+    assert output is not None
     with atomic_output(output) as file:
         say(f"building {architecture.name} for {board} at {mhz:g} MHz; the first time takes many minutes")
-        built = build_bitstream(target, architecture, mhz)
+        built = build_bitstream(target, architecture, mhz, memory=memory)
         _report(board, built, as_json)
         if built.missed:
             name, reached, wanted = built.missed[0]

@@ -15,10 +15,12 @@ from trispike_hw.architecture import Architecture
 
 from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..errors import DeviceError, ToolError
+from ..files import new_directory
 from .boards import Board
 
 _NAME = "top"
 _REPORT = "report.json"
+_NOTE = "README.txt"
 _LOG = "build.log"
 _KEPT = 16
 
@@ -41,15 +43,21 @@ class Bitstream:
         return tuple(clock for clock in self.clocks if clock[1] < clock[2])
 
 
-def build_bitstream(board: Board, arch: Architecture, mhz: float) -> Bitstream:
-    """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier.
+def build_bitstream(board: Board, arch: Architecture, mhz: float, *, memory: bool = True) -> Bitstream:
+    """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier; with the board's external memory,
+    if it has one, unless `memory` says otherwise.
 
     Raises:
         ToolError: if a tool is missing or stops with an error; the sentence quotes it and names the log.
         DeviceError, OutputError: if the board cannot make the clock; if the cache cannot be written.
     """
+    if not board.tools:
+        raise ToolError(
+            f"the bitstream of {board.name} takes its vendor's tools, which trispike does not run; write the scripts "
+            f"for them with --scripts-only"
+        )
     tools = {name: _tool(name) for name in ("yosys", *board.tools)}
-    plan = _plan(board, arch, mhz)
+    plan = _plan(board, arch, mhz, memory=memory)
     versions = [f"{name} {tool.version}" for name, tool in tools.items()]
     target = cache_directory() / "bitstreams" / key_of(plan.digest().hex(), *versions)
     product = f"{_NAME}{board.suffix}"
@@ -73,25 +81,54 @@ def build_bitstream(board: Board, arch: Architecture, mhz: float) -> Bitstream:
     )
 
 
-def _plan(board: Board, arch: Architecture, mhz: float) -> Any:
+def write_scripts(board: Board, arch: Architecture, mhz: float, directory: Path, *, memory: bool = True) -> list[str]:
+    """Write what the tools of `board` need to build the same bitstream, and the script that runs them, to the new
+    `directory`; the names of the files.
+
+    Raises:
+        DeviceError: if the board cannot make the clock.
+        OutputError: if the directory is there already and not empty, or cannot be written.
+    """
+    plan = _plan(board, arch, mhz, memory=memory)
+    with new_directory(directory) as fresh:
+        plan.extract(fresh)
+        (fresh / _NOTE).write_text(
+            f"Architecture {arch.name} at {mhz:g} MHz for {board.name}, {board.description}.\n"
+            f"Run {plan.script}.sh, or {plan.script}.bat, beside the tools of the vendor.\n"
+            "NOT RUN ON HARDWARE: nobody has built or loaded this design for this board yet.\n",
+            encoding="utf-8",
+        )
+        return sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
+
+
+def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool = True) -> Any:
     """The files and the script of the build, an `amaranth.build.run.BuildPlan`."""
     from trispike_hw.board.clock import pll_settings
+    from trispike_hw.board.memories import BoardFlash, BoardSdram
     from trispike_hw.board.top import BoardTop
     from trispike_hw.link.uart import cycles_per_bit
 
     platform = board.platform()
     try:
         pll = pll_settings(platform, mhz)
-        cycles = cycles_per_bit((mhz if pll is None else pll.mhz) * 1e6, board.baud)
+        clock = (mhz if pll is None else pll.mhz) * 1e6
+        cycles = cycles_per_bit(clock, board.baud)
+        match board.memory if memory else None:
+            case "sdram":
+                external = BoardSdram(clock)
+            case "flash":
+                external = BoardFlash(board.flash, clock)
+            case _:
+                external = None
     except ValueError as error:
         raise DeviceError(f"cannot build for {board.name}: {error}") from error
-    return platform.prepare(
-        BoardTop(arch, cycles, pll, board.lamp),
-        _NAME,
-        emit_src=False,
+    options = {
         # Names like x[3] are those of bit 3 of x and of element 3 of x; see `yosys.read_design`.
-        script_after_read="rename -hide w:*\\[*",
-        nextpnr_opts=f"--timing-allow-fail --report {_REPORT}",
+        "script_after_read": "rename -hide w:*\\[*",
+        "nextpnr_opts": f"--timing-allow-fail --report {_REPORT}",
+    }
+    return platform.prepare(
+        BoardTop(arch, cycles, pll, board.lamp, external), _NAME, emit_src=False, **(options if board.tools else {})
     )
 
 
