@@ -39,9 +39,10 @@ class Accelerator(wiring.Component):
     """Top of the design; docs/machine.md is its contract.
 
     Function: the input stream loads programs, constants, weights and spikes and starts runs; the output stream gives
-    spike words that leave and the answer of each run; `registers` shows counters; weights that are not resident come in
-    through `weights_rows`, a burst for each `weights_request`. `trace` (for benches, on request) shows every spike word
-    as it is written or leaves. Throughput: one input word a cycle. Reset: idle; the memories keep their contents.
+    spike words that leave and the answer of each run, with `o_last` at its last word; `registers` shows counters;
+    weights that are not resident come in through `weights_rows`, a burst for each `weights_request`. `trace` (for
+    benches, on request) shows every spike word as it is written or leaves. Throughput: one input word a cycle. Reset:
+    idle; the memories keep their contents.
     """
 
     def __init__(self, arch: Architecture, *, trace: bool = False):
@@ -51,6 +52,7 @@ class Accelerator(wiring.Component):
             {
                 "i": In(stream.Signature(STREAM_BITS)),
                 "o": Out(stream.Signature(signed(STREAM_BITS))),
+                "o_last": Out(1),
                 "registers": In(RegisterBus()),
                 "weights_request": Out(stream.Signature(WeightRequest)),
                 "weights_rows": In(stream.Signature(weight_row(arch))),
@@ -164,6 +166,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(writer.o.valid | answer.o.valid),
             self.o.payload.eq(Mux(writer.o.valid, writer.o.payload, answer.o.payload)),
+            self.o_last.eq(answer.last),
             writer.o.ready.eq(self.o.ready),
             answer.o.ready.eq(self.o.ready & ~writer.o.valid),
         ]

@@ -33,6 +33,8 @@ class AnswerStore(wiring.Component):
         Classes of the answer, 1 to tiles * columns; read with `start`.
     o : Out(stream.Signature(signed(32)))
         The sums, class 0 first.
+    last : Out(1)
+        While `o` is valid: this word is the last one of the answer.
     done : Out(1)
         Pulse: the last word of the answer was taken.
     """
@@ -47,6 +49,7 @@ class AnswerStore(wiring.Component):
                 "start": In(1),
                 "count": In(range(self._classes + 1)),
                 "o": Out(stream.Signature(signed(STREAM_BITS))),
+                "last": Out(1),
                 "done": Out(1),
             }
         )
@@ -127,8 +130,8 @@ class AnswerStore(wiring.Component):
                     m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(read.data), fetched.eq(0)]
                 with m.If(read.en):
                     m.d.sync += [fetched.eq(1), position.eq(position + 1)]
-                with m.If(self.o.valid & self.o.ready & ~fetched):
-                    m.d.comb += self.done.eq(1)
+                m.d.comb += [self.last.eq(self.o.valid & ~fetched), self.done.eq(self.last & self.o.ready)]
+                with m.If(self.done):
                     m.next = "WAIT"
         return m
 

@@ -24,10 +24,10 @@ class AxiAccelerator(wiring.Component):
 
     Function: `s_axi` (AXI4-Lite, 13 address bits) reads the registers of docs/registers.md, at four bytes each; a write
     to RESET resets the machine, any other one ends with SLVERR. `s_axis` takes the input stream, `m_axis` gives the
-    output stream; a request for weights from outside comes out of `m_axis_request`, its rows go into `s_axis_weights`,
-    lowest bits first. Latency: two cycles from a read address to its data. Throughput: a transfer every three cycles;
-    streams a word a cycle. Back-pressure: as AXI has it. Reset: `aresetn`, synchronous, low; memories keep their
-    contents.
+    output stream, with TLAST at the last word of an answer; a request for weights from outside comes out of
+    `m_axis_request`, its rows go into `s_axis_weights`, lowest bits first. Latency: two cycles from a read address to
+    its data. Throughput: a transfer every three cycles; streams a word a cycle. Back-pressure: as AXI has it. Reset:
+    `aresetn`, synchronous, low; memories keep their contents.
     """
 
     def __init__(self, arch: Architecture) -> None:
@@ -52,6 +52,7 @@ class AxiAccelerator(wiring.Component):
             }
             | _sink("s_axis", STREAM_BITS)
             | _source("m_axis", STREAM_BITS)
+            | {"m_axis_tlast": Out(1)}
             | _source("m_axis_request", WeightRequest.as_shape().size)
             | _sink("s_axis_weights", row_bits)
         )
@@ -76,6 +77,7 @@ class AxiAccelerator(wiring.Component):
             self.s_axis_tready.eq(accelerator.i.ready),
             self.m_axis_tdata.eq(accelerator.o.payload),
             self.m_axis_tvalid.eq(accelerator.o.valid),
+            self.m_axis_tlast.eq(accelerator.o_last),
             accelerator.o.ready.eq(self.m_axis_tready),
             self.m_axis_request_tdata.eq(accelerator.weights_request.payload),
             self.m_axis_request_tvalid.eq(accelerator.weights_request.valid),

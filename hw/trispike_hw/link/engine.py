@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -64,6 +64,7 @@ class LinkEngine(wiring.Component):
         sent = Signal(range(FRAME_WORDS))
         last = Signal()  # the word of the reply that is read is the last one
         count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
+        too_many = Signal()  # more are wanted than `count` can hold
         address = Signal(ADDRESS_BITS)  # of a register or of the memory
         more = Signal()  # the frame at hand has words left
 
@@ -149,10 +150,14 @@ class LinkEngine(wiring.Component):
                 m.next = "REPLY_HEADER"
             with m.State("COUNT"):
                 wanted = self.i.payload.data
-                m.d.sync += count.eq(Mux(wanted > PAYLOAD_WORDS, PAYLOAD_WORDS, wanted))
-                take_argument(then="RECEIVE")
-                with m.If(taken & (reply.kind != Kind.RECEIVE)):
-                    m.next = "ADDRESS"
+                m.d.sync += [count.eq(wanted), too_many.eq(wanted[len(count) :].any())]
+                take_argument(then="LIMIT")
+            with m.State("LIMIT"):
+                with m.If(too_many | (count > PAYLOAD_WORDS)):
+                    m.d.sync += count.eq(PAYLOAD_WORDS)
+                m.next = "ADDRESS"
+                with m.If(reply.kind == Kind.RECEIVE):
+                    m.next = "RECEIVE"
             with m.State("RECEIVE"):
                 m.next = "REPLY_HEADER"
                 with m.If((count != 0) & outputs.r_rdy):
