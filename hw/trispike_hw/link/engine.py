@@ -21,7 +21,7 @@ class LinkEngine(wiring.Component):
     Function: docs/host-link.md. The reply to the last frame is kept, and sent again when that frame comes again. The
     words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine;
     STORE and FETCH wait for the external memory, which takes bounded time. Latency and throughput: one frame at a time,
-    a cycle or two for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
+    one to three cycles for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
     while a frame is executed. Reset: no session, both queues empty.
 
     Ports:
@@ -62,7 +62,7 @@ class LinkEngine(wiring.Component):
         reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request
         reply_words = Signal(range(FRAME_WORDS))  # of the payload
         sent = Signal(range(FRAME_WORDS))
-        last = Signal()  # the word of the reply that is read is the last one
+        content, last = Signal(STREAM_BITS), Signal()  # the word of the reply at hand, and whether it is the last one
         count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
         too_many = Signal()  # more are wanted than `count` can hold
         address = Signal(ADDRESS_BITS)  # of a register or of the memory
@@ -200,11 +200,14 @@ class LinkEngine(wiring.Component):
                         m.next = "REPLY_FETCH"
             with m.State("REPLY_FETCH"):
                 m.d.sync += last.eq(sent == reply_words - 1)
+                m.next = "REPLY_LOAD"
+            with m.State("REPLY_LOAD"):
+                m.d.sync += content.eq(read.data)  # a block RAM is slow, and the line's code hangs on what comes out
                 m.next = "REPLY_WORD"
             with m.State("REPLY_WORD"):
                 m.d.comb += [
                     self.o.valid.eq(1),
-                    self.o.payload.data.eq(read.data),
+                    self.o.payload.data.eq(content),
                     self.o.payload.last.eq(last),
                 ]
                 with m.If(self.o.ready):
