@@ -178,6 +178,13 @@ def test_an_external_memory_is_filled_once_and_never_half_trusted():
     assert seen == [0]  # the old header goes first
 
 
+def test_a_flash_with_the_right_weights_is_taken_as_it_is():
+    device, words = Device(), np.arange(7, 67, dtype=np.uint32)
+    device.memory, device.stored = [64, 0], dict(enumerate(words.tolist()))
+    device.replies[Kind.STORE] = lambda request: answer(request, [], Kind.REFUSED)
+    provide(Session(device), "somewhere", words)
+
+
 def test_memories_that_will_not_do_are_refused():
     device, words = Device(), np.arange(1, 65, dtype=np.uint32)
     refused(
