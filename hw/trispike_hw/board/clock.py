@@ -49,7 +49,7 @@ class PllSettings:
             )
         return min(candidates, key=lambda candidate: candidate[:2])[2]
 
-    def pll(self) -> Elaboratable:
+    def pll(self) -> "Pll":
         """The PLL with these settings."""
         return Pll(self)
 

@@ -51,7 +51,7 @@ class Plle2Settings:
             )
         return best[2]
 
-    def pll(self) -> Elaboratable:
+    def pll(self) -> "Plle2":
         """The PLL with these settings."""
         return Plle2(self)
 
