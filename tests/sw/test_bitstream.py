@@ -142,7 +142,7 @@ def test_every_board_has_a_line_a_clock_and_its_memory(stub, board, cells, witho
     """The build is planned, up to the constraints of its pins."""
     target = BOARDS[board]
 
-    def texts(memory: bool) -> str:
+    def texts(memory: bool | None) -> str:
         files = bitstream._plan(target, preset("nano"), target.mhz, memory=memory).files.values()
         return "\n".join(text if isinstance(text, str) else text.decode() for text in files)
 
@@ -150,6 +150,7 @@ def test_every_board_has_a_line_a_clock_and_its_memory(stub, board, cells, witho
     assert all(name in whole for name in [*cells, "uart_0__rx__io", "uart_0__tx__io"])
     if target.tools:  # making Verilog for the others takes seconds
         assert without not in texts(memory=False)
+        assert (without in texts(memory=None)) == target.memory_unasked
 
 
 def test_scripts_are_written_whole_and_say_that_nobody_ran_them(stub, trispike, tmp_path):

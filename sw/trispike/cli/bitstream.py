@@ -28,8 +28,12 @@ def command(
     arch: options.Arch = None,
     clock: Annotated[float | None, typer.Option(help="Clock; default: the board's.", metavar="MHZ", min=1.0)] = None,
     memory: Annotated[
-        bool, typer.Option(help="Whether the design has the board's memory outside the chip, if there is one.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Whether the design has the board's memory outside the chip; default: yes, but not on icebreaker.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:

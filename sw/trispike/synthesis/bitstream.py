@@ -43,9 +43,9 @@ class Bitstream:
         return tuple(clock for clock in self.clocks if clock[1] < clock[2])
 
 
-def build_bitstream(board: Board, arch: Architecture, mhz: float, *, memory: bool = True) -> Bitstream:
-    """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier; with the board's external memory,
-    if it has one, unless `memory` says otherwise.
+def build_bitstream(board: Board, arch: Architecture, mhz: float, *, memory: bool | None = None) -> Bitstream:
+    """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier; with the board's external memory
+    if `memory` says so, or if it says nothing and the board has it unasked.
 
     Raises:
         ToolError: if a tool is missing or stops with an error; the sentence quotes it and names the log.
@@ -81,7 +81,9 @@ def build_bitstream(board: Board, arch: Architecture, mhz: float, *, memory: boo
     )
 
 
-def write_scripts(board: Board, arch: Architecture, mhz: float, directory: Path, *, memory: bool = True) -> list[str]:
+def write_scripts(
+    board: Board, arch: Architecture, mhz: float, directory: Path, *, memory: bool | None = None
+) -> list[str]:
     """Write what the tools of `board` need to build the same bitstream, and the script that runs them, to the new
     `directory`; the names of the files.
 
@@ -101,7 +103,7 @@ def write_scripts(board: Board, arch: Architecture, mhz: float, directory: Path,
         return sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
 
 
-def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool = True) -> Any:
+def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool | None = None) -> Any:
     """The files and the script of the build, an `amaranth.build.run.BuildPlan`."""
     from trispike_hw.board.clock import pll_settings
     from trispike_hw.board.memories import BoardFlash, BoardSdram
@@ -113,7 +115,7 @@ def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool = True) 
         pll = pll_settings(platform, mhz)
         clock = (mhz if pll is None else pll.mhz) * 1e6
         cycles = cycles_per_bit(clock, board.baud)
-        match board.memory if memory else None:
+        match board.memory if (board.memory_unasked if memory is None else memory) else None:
             case "sdram":
                 external = BoardSdram(clock)
             case "flash":

@@ -16,7 +16,7 @@ class Board:
     it; `lamp` is the resource that shows that the machine is busy. `tools` are the programs of the tool chain, behind
     Yosys, none where it is the vendor's, for which only scripts are written; `suffix` is that of its bitstreams.
     `memory` is what stands behind the port for weights from outside: "sdram", "flash" or nothing; a flash is resource
-    `flash`.
+    `flash`. Where logic is short, a build has it only on request: `memory_unasked` is false.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Board:
     baud: int = DEFAULT_BAUD
     lamp: tuple[str, int] | None = None
     memory: str | None = None
+    memory_unasked: bool = True
     flash: tuple[str, int] = ("spi_flash_1x", 0)
 
 
@@ -110,7 +111,7 @@ BOARDS = {
         Board("orangecrab-25f", "OrangeCrab r0.2, ECP5-25F", "small", 40.0, _orangecrab, _ECP5_TOOLS, ".bit",
               memory="flash", flash=_ORANGECRAB_FLASH),
         Board("icebreaker", "1BitSquared iCEBreaker, iCE40UP5K", "nano", 12.0, _icebreaker, _ICE40_TOOLS, ".bin",
-              memory="flash"),
+              memory="flash", memory_unasked=False),
         Board("arty-a7-100", "Digilent Arty A7-100T, Artix-7, scripts for Vivado", "base", 50.0, _arty, (), ".bit",
               lamp=("led", 0), memory="flash"),
         Board("pynq-z2", "TUL PYNQ-Z2, Zynq 7020, scripts for Vivado", "base", 50.0, _pynq, (), ".bit",
