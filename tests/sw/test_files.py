@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trispike.errors import InputError, OutputError
-from trispike.files import atomic_output, load_images
+from trispike.files import atomic_output, load_images, new_directory
 
 SHAPE = (1, 2, 2)
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 1, 2, 2)
@@ -153,3 +153,19 @@ def test_full_disk(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert "No space left on device" in str(caught.value)
     assert not os.listdir(tmp_path)
+
+
+def test_a_directory_is_there_whole_or_not_at_all(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with new_directory(tmp_path / name) as fresh:
+            (fresh / "file").write_text("text")
+            assert not (tmp_path / name / "file").exists()
+        assert (tmp_path / name / "file").read_text() == "text"
+    with pytest.raises(KeyboardInterrupt), new_directory(tmp_path / "other") as fresh:
+        (fresh / "file").write_text("text")
+        raise KeyboardInterrupt
+    refused = r"new: it is there already; choose a new directory in a writable one$"
+    with pytest.raises(OutputError, match=refused), new_directory(tmp_path / "new"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["empty", "new"]
