@@ -46,9 +46,9 @@ class FlashPins(wiring.Signature):
 class FlashReader(wiring.Component):
     """Makes a memory port of a flash, which it only reads.
 
-    Function: a burst is one FAST_READ from FLASH_OFFSET on; byte 0 of a word is its lowest. Latency: 85 cycles to the
-    first bit of a burst. Throughput: a bit in two cycles, a word in 64. Back-pressure: the clock of the part stands
-    while `words` waits. Reset: wakes the part, which takes 30 us.
+    Function: a burst is one FAST_READ from FLASH_OFFSET on; byte 0 of a word is its lowest. Latency: about 85 cycles
+    to the first bit of a burst. Throughput: a bit in two cycles, a word in 66. Back-pressure: the clock of the part
+    stands while `words` waits. Reset: wakes the part, which takes 30 us.
     """
 
     memory: Any  # MemoryPort, whose members no type checker sees
