@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from trispike_hw.ternary_adder import TernaryAdder
+from trispike_hw.carry_chains import TernaryAdder
 
 ACTIVATION_BITS, WEIGHT_BITS = 8, 8
 STAGES = 5  # from operands to the accumulator

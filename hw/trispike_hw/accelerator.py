@@ -9,6 +9,7 @@ from .architecture import Architecture
 from .cluster import Cluster
 from .dispatcher import Dispatcher
 from .host_port import HostPort
+from .layer_counters import STALLS
 from .layout import PROGRAM_BITS, STREAM_BITS, WeightRequest, weight_row
 from .ports import BLOCK_RAM, RegisterBus
 from .registers import RegisterBank
@@ -101,7 +102,6 @@ class Accelerator(wiring.Component):
                 cluster.config.silent.eq(header.layer.silent),
                 cluster.config.mode.eq(header.layer.mode),
                 cluster.config.plane.eq(header.output.plane),
-                cluster.last_columns.eq(header.layer.last_columns),
             ]
             pairs = slice(number * arch.cluster_lanes // 2, (number + 1) * arch.cluster_lanes // 2)
             m.d.comb += cluster.pause.eq(loader.pause[pairs])
@@ -138,18 +138,17 @@ class Accelerator(wiring.Component):
             sequencer.answered.eq(answer.done),
             running.eq(sequencer.busy),
             bank.busy.eq(host.busy),
-            bank.corrupt.eq(Cat(cluster.corrupt for cluster in clusters).any()),
+            bank.corrupt.eq(host.spikes.enable & (host.spikes.data.pos & host.spikes.data.neg).any()),
             bank.unknown_command.eq(host.unknown_command),
             bank.spikes_started.eq(host.spikes_started),
             bank.run.eq(host.run),
             bank.done.eq(sequencer.finished),
             bank.layer_done.eq(sequencer.layer_done),
-            bank.layer.eq(sequencer.layer),
             bank.words.eq(writer.moved),
         ]
         m.d.sync += [
             bank.events.eq(sum(cluster.events for cluster in clusters)),
-            bank.additions.eq(sum(cluster.additions for cluster in clusters)),
+            *(getattr(bank, name).eq(sum(cluster.stalls[name] for cluster in clusters)) for name in STALLS),
         ]
         if self._traced:
             m.d.comb += [

@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .lane import Lane
+from .lane import Lane, stalls
+from .layer_counters import STALLS
 from .layout import constant_word, slot, spike_word, weight_row
 from .ports import WritePort
 from .spike_memory import SpikeMemory
@@ -19,8 +20,8 @@ class Cluster(wiring.Component):
 
     Function: lanes turn items into sums, the TSA row turns sums into spike words or parts of the answer. Weights are
     written per lane pair, a cycle after `pause` while the lanes run; spikes written here reach all lanes of the
-    cluster. Latency, throughput and back-pressure are those of `Lane` and `TsaRow`. `events` and `additions` are this
-    cycle's counts of all lanes. Reset: no item.
+    cluster. Latency, throughput and back-pressure are those of `Lane` and `TsaRow`. `events` and
+    `stalls` are this cycle's counts of all lanes. Reset: no item.
     """
 
     def __init__(self, arch: Architecture):
@@ -31,7 +32,6 @@ class Cluster(wiring.Component):
                 "i_slot": In(stream.Signature(slot(arch))).array(lanes),
                 "i_context": In(stream.Signature(item_context(arch))).array(lanes),
                 "config": In(layer_config(arch)),
-                "last_columns": In(5),
                 "constants": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "weights": In(WritePort(range(arch.weight_rows), weight_row(arch))).array(lanes // 2),
                 "pause": In(lanes // 2),
@@ -39,9 +39,8 @@ class Cluster(wiring.Component):
                 "o_words": Out(stream.Signature(output_word(arch))),
                 "o_answer": Out(stream.Signature(answer_part(arch))),
                 "events": Out(range(lanes + 1)),
-                "additions": Out(range(lanes * arch.columns + 1)),
+                "stalls": Out(stalls(lanes)),
                 "hungry": Out(lanes),
-                "corrupt": Out(1),
                 "idle": Out(1),
             }
         )
@@ -76,7 +75,6 @@ class Cluster(wiring.Component):
             m.d.comb += [
                 lane.time_steps.eq(self.config.time_steps),
                 self.hungry[number].eq(lane.hungry),
-                lane.last_columns.eq(self.last_columns),
                 spikes.address[number].eq(lane.address),
                 lane.turn.eq(spikes.turn[number]),
                 lane.data.eq(spikes.data[number]),
@@ -85,10 +83,9 @@ class Cluster(wiring.Component):
             ]
         m.d.sync += [
             self.events.eq(sum(lane.fired for lane in lanes)),
-            self.additions.eq(sum(lane.additions for lane in lanes)),
+            *(self.stalls[name].eq(sum(lane.stalls[name] for lane in lanes)) for name in STALLS),
         ]
         m.d.comb += [
-            self.corrupt.eq(Cat(lane.corrupt for lane in lanes).any()),
             self.idle.eq(row.idle & Cat(lane.idle for lane in lanes).all()),
         ]
         return m

@@ -12,10 +12,9 @@ from .layout import slot
 class SlotDelivery(wiring.Component):
     """One slot at a time, to one lane or to several at once.
 
-    Function: lanes with an odd number get the slot with their own weight row in tile mode; `partial` marks the lane
-    whose tile is the layer's last, number `last_lanes` - 1 in tile mode. `arrived` pulses for a lane with the last slot
-    of a pooling window. Latency: one cycle. Throughput: one slot in two cycles. Back-pressure: waits for all lanes of
-    the slot. Reset: empty.
+    Function: lanes with an odd number get the slot with their own weight row in tile mode. `arrived` pulses for a lane
+    with the last slot of a pooling window. Latency: one cycle. Throughput: one slot in two cycles. Back-pressure: waits
+    for all lanes of the slot. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -23,7 +22,6 @@ class SlotDelivery(wiring.Component):
         super().__init__(
             {
                 "tile_mode": In(1),
-                "last_lanes": In(7),
                 "i": In(stream.Signature(delivery(arch))),
                 "o": Out(stream.Signature(slot(arch))).array(arch.lanes),
                 "arrived": Out(arch.lanes),
@@ -50,7 +48,6 @@ class SlotDelivery(wiring.Component):
             m.d.comb += [
                 port.valid.eq(waiting[lane]),
                 port.payload.eq(held),
-                port.payload.partial.eq(about.last_pass & (~self.tile_mode | (lane + 1 == self.last_lanes))),
                 self.arrived[lane].eq(port.valid & port.ready & about.last & about.last_of_window),
             ]
             if lane % 2:

@@ -11,7 +11,6 @@ def errand(arch: Architecture) -> data.StructLayout:
     return data.StructLayout(
         {
             "lanes": arch.lanes,  # lanes that get it, one bit each
-            "last_pass": 1,  # it belongs to the layer's last pass
             "last": 1,  # last segment of its item
             "last_of_window": 1,  # its item is the last one of its pooling window
         }
@@ -44,7 +43,7 @@ def window_part(arch: Architecture) -> data.StructLayout:
 
 def row_part(arch: Architecture) -> data.StructLayout:
     """What the machine keeps of `SegmentRow`."""
-    return data.StructLayout({"row_bits": 18, "span": 12, "repeats": 4})
+    return data.StructLayout({"row_bits": 18, "span": 12, "repeats": 4, "rewind": arch.spike_address_bits})
 
 
 def window_job(arch: Architecture) -> data.StructLayout:
@@ -61,6 +60,5 @@ def window_job(arch: Architecture) -> data.StructLayout:
 
 
 def delivery(arch: Architecture) -> data.StructLayout:
-    """A clipped window on its way to the lanes; `odd_offset` is what lanes with an odd number add in tile mode. The
-    slot's `partial` is left to the dispatcher."""
+    """A clipped window on its way to the lanes; `odd_offset` is what lanes with an odd number add in tile mode."""
     return data.StructLayout({"slot": slot(arch), "odd_offset": arch.weight_address_bits, "errand": errand(arch)})

@@ -76,7 +76,6 @@ class Dispatcher(wiring.Component):
             mover.i.payload.at_start.eq(loops.at_start),
             mover.i.payload.level.eq(loops.level),
             mover.i.payload.errand.lanes.eq(chosen),
-            mover.i.payload.errand.last_pass.eq(loops.last_pass),
             mover.i.payload.errand.last.eq(segment + 1 == shape.segments),
             mover.i.payload.errand.last_of_window.eq(loops.last_of_window),
         ]
@@ -86,7 +85,6 @@ class Dispatcher(wiring.Component):
         m.submodules.picker = picker = LanePicker(arch)
         m.d.comb += [
             delivery.tile_mode.eq(shape.tile_mode),
-            delivery.last_lanes.eq(header.tiles.last_lanes),
             picker.hungry.eq(self.hungry),
             picker.arrived.eq(delivery.arrived),
         ]

@@ -1,15 +1,21 @@
 """A lane: one row of the array, from work items to vectors of synaptic sums."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Shape, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .fetch import Fetch
+from .layer_counters import STALLS
 from .layout import slot, spike_word, weight_row
 from .processing_element import ProcessingElement
 from .tsa_layout import sums
 from .walker import Walker, event
+
+
+def stalls(lanes: int) -> data.StructLayout:
+    """How many of so many lanes issue no event in a cycle, by the reason."""
+    return data.StructLayout({name: Shape.cast(range(lanes + 1)) for name in STALLS})
 
 
 class Lane(wiring.Component):
@@ -20,8 +26,8 @@ class Lane(wiring.Component):
     `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the two vectors before it still wait. Back-pressure: sums
-    stand until taken; the walk stops when a third vector would be ready. `additions` counts this cycle's additions into
-    real output channels (`last_columns` of them in a partial tile). `hungry`: no item waits behind the running one.
+    stand until taken; the walk stops when a third vector would be ready. `hungry`: no item waits behind the running
+    one. `fired`: an event with a spike was issued; otherwise one of `stalls` says why, unless the lane has no item.
     Reset: no item.
     """
 
@@ -31,7 +37,6 @@ class Lane(wiring.Component):
             {
                 "i_slot": In(stream.Signature(slot(arch))),
                 "time_steps": In(5),
-                "last_columns": In(5),
                 "address": Out(arch.spike_address_bits),
                 "turn": In(range(arch.banks)),
                 "data": In(spike_word(arch)),
@@ -40,9 +45,8 @@ class Lane(wiring.Component):
                 "weights": In(weight_row(arch)),
                 "o_sums": Out(stream.Signature(sums(arch))),
                 "fired": Out(1),
-                "additions": Out(range(arch.columns + 1)),
+                "stalls": Out(stalls(1)),
                 "hungry": Out(1),
-                "corrupt": Out(1),
                 "idle": Out(1),
             }
         )
@@ -59,7 +63,6 @@ class Lane(wiring.Component):
             fetch.turn.eq(self.turn),
             fetch.data.eq(self.data),
             self.address.eq(fetch.address),
-            self.corrupt.eq(fetch.corrupt),
             self.hungry.eq(fetch.hungry),
             walker.pause.eq(self.pause),
             self.weight_address.eq(walker.event.weight),
@@ -99,10 +102,13 @@ class Lane(wiring.Component):
         m.d.comb += walker.blocked.eq((claimed == 2) & ~taken)
         m.d.sync += claimed.eq(claimed + walker.ending - taken)
 
-        lanewise_bits = sum(walker.event.valid[column] for column in range(arch.columns))
+        starved = Signal()
+        m.d.sync += [starved.eq(walker.idle & ~fetch.idle), self.fired.eq(walker.fired)]
         m.d.sync += [
-            self.fired.eq(walker.fired),
-            self.additions.eq(Mux(walker.partial & walker.fired, self.last_columns, lanewise_bits)),
+            self.stalls.no_event.eq(walker.hollow),
+            self.stalls.no_word.eq(starved),
+            self.stalls.drain.eq(walker.held),
+            self.stalls.weights.eq(walker.paused),
         ]
         m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())
         return m

@@ -101,7 +101,8 @@ class SegmentRow(data.Struct):
     row_bits: 18  # bits of one source row
     span: 12  # (kernel rows - 1) * dilation: source rows from the first kernel row to the last
     repeats: 4  # weight rows that each word of a lanewise segment meets, 1..15; above 1 a kernel row is one word long
-    reserved: 30
+    rewind: 18  # words from the window's first kernel row to its last one, (rows - 1) * pitch
+    reserved: 12
 
 
 class Position(data.Struct):
@@ -203,22 +204,25 @@ def weight_row(arch: Architecture) -> data.ArrayLayout:
 
 
 def slot(arch: Architecture) -> data.StructLayout:
-    """One segment of one work item, as the dispatcher hands it to a lane: a window already clipped to the source."""
+    """One segment of one work item, as the dispatcher hands it to a lane: a window already clipped to the source.
+
+    Addresses and weight rows are given as steps from one word to the next, so that a lane needs one adder for each, and
+    counts so that their sign says when they are over. A window of which nothing lies inside the source is one word
+    whose first valid bit is the uppermost and whose last valid bit the lowest.
+    """
     return data.StructLayout(
         {
             "address": arch.spike_address_bits,  # first word, at step 0
-            "plane": arch.spike_address_bits,
-            "pitch": arch.spike_address_bits,
-            "rows": 8,  # kernel rows left after clipping, >= 1 unless skip
-            "words": 10,  # words of one kernel row, >= 1 unless skip
+            "next_row": arch.spike_address_bits,  # from the last word of a kernel row to the first one of the next row
+            "next_step": arch.spike_address_bits,  # from the last word of the window to its first one a step later
+            "more_rows": signed(9),  # kernel rows left after clipping, less two
+            "more_words": signed(11),  # words of one kernel row, less two
             "first_bit": range(arch.columns),  # first valid bit of the first word
             "last_bit": range(arch.columns),  # last valid bit of the last word
             "weight": arch.weight_address_bits,  # weight row of bit 0 of the first word (modulo)
-            "weight_pitch": arch.weight_address_bits,
+            "next_weights": arch.weight_address_bits,  # change of the weight row where `next_row` moves the address
             "lanewise": 1,
             "repeats": 4,  # events of a lanewise word, each with the next weight row
-            "skip": 1,  # nothing of the window lies inside the source
-            "partial": 1,  # the item's tile is the layer's last one: `last_columns` of its columns are real
             "last": 1,  # last segment of the item
         }
     )

@@ -19,10 +19,10 @@ class WritePort(wiring.Signature):
 class RegisterBus(wiring.Signature):
     """Read-only register bus, seen from the host: `data` belongs to the `address` of the cycle before.
 
-    Members: address Out(10), a word address; data In(32).
+    Members: address Out(11), a word address; data In(32).
     """
 
-    ADDRESS_BITS = 10
+    ADDRESS_BITS = 11
     DATA_BITS = 32
 
     def __init__(self) -> None:

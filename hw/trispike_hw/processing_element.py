@@ -5,14 +5,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .ternary_adder import TernaryAdder
+from .carry_chains import TernaryAdder
 
 
 class ProcessingElement(wiring.Component):
     """Adds, subtracts or ignores a weight; hands the sum over at the end of a step.
 
-    Function: in a cycle with `valid`, acc <= acc + weight or, with `sign`, acc - weight. In a cycle with `end`, the sum
-    (this cycle's weight included) goes to `z` and acc restarts at zero, so that the end of a step costs no cycle.
+    Function: in a cycle with `valid`, acc <= acc + weight or, with `sign` (only then allowed), acc - weight. In a cycle
+    with `end`, the sum (this cycle's weight included) goes to `z` and acc restarts at zero, so that the end of a step
+    costs no cycle.
     Latency: one cycle. Throughput: one event per cycle. `z` stands until the next `end`. Reset: acc = z = 0.
     """
 
@@ -37,6 +38,7 @@ class ProcessingElement(wiring.Component):
             adder.b.eq(self.weight),
             adder.valid.eq(self.valid),
             adder.sign.eq(self.sign),
+            adder.carry.eq(self.sign),
         ]
         m.d.sync += accumulator.eq(adder.sum)
         with m.If(self.end):

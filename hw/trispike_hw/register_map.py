@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from . import registers
 from .bus.registers import BUS_REGISTERS, FLAG_ROOM, FLAG_WORD
+from .layer_counters import PLACES
 from .ports import RegisterBus
-from .registers import LAYER_BASE, LAYER_FIELDS, REGISTERS, Register, layer_register
+from .registers import LAYER_BASE, LAYER_FIELDS, LAYER_TEXTS, REGISTERS, Register, layer_register
 
 _CONSTANTS = {
     "MAGIC_VALUE": registers.MAGIC_VALUE,
@@ -21,9 +22,13 @@ _CONSTANTS = {
 def markdown() -> str:
     """The page docs/registers.md, without the line break at its end."""
     layers = [
-        Register(f"LAYERn_{field.upper()}", layer_register(0, field).offset, f"{field} of layer n of the last run; + "
-                 f"{len(LAYER_FIELDS)} n words for layer n") for field in LAYER_FIELDS
-    ]  # fmt: skip
+        Register(
+            f"LAYERn_{field.upper()}",
+            layer_register(0, field).offset,
+            f"layer n of the last run: {LAYER_TEXTS[field]}; + {PLACES} n words for layer n",
+        )
+        for field in LAYER_FIELDS
+    ]
     return "\n".join(
         [
             "# Registers",
@@ -49,7 +54,7 @@ def c_header() -> str:
     for register in (*REGISTERS, *BUS_REGISTERS):
         lines += [f"/* {register.description} */", f"#define TRISPIKE_{register.name} {4 * register.offset:#x}u"]
     lines += ["", "/* counters of layer `layer` of the last run */"]
-    stride = 4 * len(LAYER_FIELDS)
+    stride = 4 * PLACES
     for number, field in enumerate(LAYER_FIELDS):
         base = 4 * (LAYER_BASE + number)
         lines.append(f"#define TRISPIKE_LAYER_{field.upper()}(layer) ({base:#x}u + {stride}u * (layer))")

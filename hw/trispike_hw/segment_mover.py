@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import TernaryAdder
 from .dispatch_layout import row_part, source_part, turn, window_job, window_part
 from .layout import (
     LOOP_LEVELS,
@@ -15,7 +16,6 @@ from .layout import (
     SegmentSource,
     SegmentWindow,
 )
-from .ternary_adder import TernaryAdder
 
 POSITION = SEGMENT_WORDS - LOOP_LEVELS - 1  # word of a segment that holds its first position
 CHANGES = SEGMENT_WORDS - LOOP_LEVELS  # word of a segment that holds the change of loop level 0

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import TernaryAdder, UnionAdder
 from .layout import neuron_constants
-from .ternary_adder import TernaryAdder
 from .tsa_layout import neuron_state
 
 
@@ -36,8 +36,10 @@ class TsaNeuron(wiring.Component):
         A negative digit needs no positive one before it.
     unit_threshold : In(1)
         Takes 1 for phi, so that the digit of a V that starts at 0 is the sign of z.
-    state, constants, z : In
-        The neuron before the step, its constants, its synaptic sum.
+    state, constants : In
+        The neuron before the step and its constants.
+    z : In(ArrayLayout(signed(accumulator_bits), 2))
+        Two words whose union, bit by bit, is the synaptic sum: the branches of the bus that it comes over.
     o : Out(neuron_state(arch))
         The neuron after the step.
     pos, neg : Out(1)
@@ -56,7 +58,7 @@ class TsaNeuron(wiring.Component):
                 "unit_threshold": In(1),
                 "state": In(neuron_state(arch)),
                 "constants": In(neuron_constants(arch)),
-                "z": In(signed(arch.accumulator_bits)),
+                "z": In(data.ArrayLayout(signed(arch.accumulator_bits), 2)),
                 "o": Out(neuron_state(arch)),
                 "pos": Out(1),
                 "neg": Out(1),
@@ -69,7 +71,7 @@ class TsaNeuron(wiring.Component):
         threshold = unsigned(self._arch.threshold_bits)
         side = data.StructLayout({"theta": threshold, "phi": threshold, "fires": 1, "two_sided": 1, "fired": 1})
 
-        started, began, z = Signal(), Signal(potential), Signal.like(self.z)
+        started, began, z = Signal(), Signal(potential), Signal(self.z.shape())
         began_with = Signal(side)
         m.d.sync += [
             started.eq(self.enable),
@@ -83,7 +85,9 @@ class TsaNeuron(wiring.Component):
         ]
 
         integrated, v, compared_with = Signal(), Signal(potential), Signal(side)
-        m.d.sync += [integrated.eq(started), v.eq((began << 1) + z), compared_with.eq(began_with)]
+        m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits)
+        m.d.comb += [integrate.a.eq(began << 1), integrate.b.eq(z[0]), integrate.c.eq(z[1])]
+        m.d.sync += [integrated.eq(started), v.eq(integrate.sum), compared_with.eq(began_with)]
 
         negative = v[-1]
         reached = self._reached(m, v, compared_with.phi)
@@ -109,6 +113,7 @@ class TsaNeuron(wiring.Component):
             discharge.b.eq(theta),
             discharge.valid.eq(self.pos | self.neg),
             discharge.sign.eq(self.pos),
+            discharge.carry.eq(self.pos),
             self.o.potential.eq(discharge.sum),
         ]
         return m
@@ -123,6 +128,7 @@ class TsaNeuron(wiring.Component):
             compare.b.eq(phi),
             compare.valid.eq(1),
             compare.sign.eq(~negative),
+            compare.carry.eq(~negative),
             beyond.eq((v[bits - 1 :] ^ negative.replicate(len(v[bits - 1 :]))).any()),
             below.eq(compare.sum[-1]),
             reached.eq(beyond | Mux(negative, below | (compare.sum == 0), ~below)),

@@ -1,6 +1,8 @@
 """The TSA row: the neurons at the south edge of a cluster, from synaptic sums to spike words or the answer."""
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, memory, stream, wiring
@@ -11,7 +13,6 @@ from .constant_store import ConstantStore
 from .layout import Mode, constant_word
 from .max_pool import MaxPool
 from .ports import WritePort
-from .round_robin import selected
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
 from .tsa_neuron import TsaNeuron
 from .tsa_scheduler import TsaScheduler
@@ -83,8 +84,7 @@ class TsaRow(wiring.Component):
         # Read: sums, constants and states of the order, all there in the next cycle.
         m.submodules.store = store = ConstantStore(arch)
         wiring.connect(m, wiring.flipped(self.constants), store.write)
-        z = Signal(data.ArrayLayout(sums(arch).elem_shape, arch.tsa_width))
-        m.d.sync += Value.cast(z).eq(self._selected_sums(order))
+        branches = self._bus(m, order)
         m.submodules.states = states = memory.Memory(
             shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
             depth=arch.cluster_lanes * arch.tsa_passes,
@@ -129,7 +129,7 @@ class TsaRow(wiring.Component):
                 neuron.unit_threshold.eq(passing),
                 neuron.state.eq(before.data[i]),
                 neuron.constants.eq(store.constants[i]),
-                neuron.z.eq(z[i]),
+                *(neuron.z[branch].eq(word[i]) for branch, word in enumerate(branches)),
                 after.data[i].eq(neuron.o),
                 self.o_logits.payload["values"][i].eq(neuron.o.potential),
             ]
@@ -142,14 +142,25 @@ class TsaRow(wiring.Component):
         )
         return m
 
-    def _selected_sums(self, order: data.View) -> Value:
-        """The sums that `order` integrates; 0 in a silent step after the last sums."""
+    def _bus(self, m: Module, order: data.View) -> list[data.View]:
+        """The sums that `order` integrates, a cycle later, as the union of two branches; 0 in a silent step after the
+        last sums.
+
+        Every lane's sums pass a register that is zero unless it is its turn, which costs no look-up table. Then a third
+        of one a bit and lane unites them, where a multiplexer would take two thirds.
+        """
         width = self._arch.tsa_width
+        part = data.ArrayLayout(sums(self._arch).elem_shape, width)
+        branches: list[list[Value]] = [[], []]
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
-        return selected(
-            Cat(order.sums & (order.lane == lane) & (order.q == q) for lane, q in groups),
-            (Cat(self.i_sums[lane].payload[q * width + i] for i in range(width)) for lane, q in groups),
-        )
+        for number, (lane, q) in enumerate(groups):
+            gated = Signal(part, name=f"gated{lane}_{q}")
+            with m.If(order.sums & (order.lane == lane) & (order.q == q)):
+                m.d.sync += [gated[i].eq(self.i_sums[lane].payload[q * width + i]) for i in range(width)]
+            with m.Else():
+                m.d.sync += Value.cast(gated).eq(0)
+            branches[number % 2].append(Value.cast(gated))
+        return [part(reduce(or_, words)) for words in branches]
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
         """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the

@@ -14,7 +14,7 @@ def event(arch: Architecture) -> data.StructLayout:
     return data.StructLayout(
         {
             "valid": arch.columns,  # columns that accumulate: all of them, or the set bits of a lanewise word
-            "sign": arch.columns,  # 1: subtract
+            "sign": arch.columns,  # 1: subtract; only where `valid`
             "weight": arch.weight_address_bits,  # weight row
             "end": 1,  # hand z over after this event, and clear
         }
@@ -28,7 +28,8 @@ class Walker(wiring.Component):
     its `repeats` weight rows; a word without spikes (it carries an end mark) one event without valid columns. The
     event that ends a step waits while `blocked` is high, every event while `pause` is.
     Latency: two cycles from a word to its first event. Throughput: one event per cycle, also across words.
-    `fired` and `partial` describe the event for the counters. Reset: no word.
+    For the counters, a cycle later: `fired`, an event with a spike was issued; `hollow`, one without; `paused`, `held`,
+    a word stood because of `pause` or `blocked`. Reset: no word.
     """
 
     def __init__(self, arch: Architecture):
@@ -41,7 +42,9 @@ class Walker(wiring.Component):
                 "ending": Out(1),  # an end event was issued in this cycle (one cycle before it shows on `event`)
                 "event": Out(event(arch)),
                 "fired": Out(1),
-                "partial": Out(1),
+                "hollow": Out(1),
+                "paused": Out(1),
+                "held": Out(1),
                 "idle": Out(1),
             }
         )
@@ -54,7 +57,7 @@ class Walker(wiring.Component):
         pending = Signal(columns)  # spikes of `word` that have not been issued
         busy = Signal()
 
-        index, rest, more, negative = self._lowest(m, pending, word.spikes.neg)
+        index, rest, more, negative = self._lowest(m, pending, word.neg)
 
         repeat = Signal(4)  # events of a lanewise word that have gone out
         again = Signal()  # the word stands for another event with all its bits
@@ -71,7 +74,7 @@ class Walker(wiring.Component):
                 busy.eq(self.i.valid),
                 repeat.eq(0),
                 word.eq(self.i.payload),
-                pending.eq(self.i.payload.spikes.pos | self.i.payload.spikes.neg),
+                pending.eq(self.i.payload.spikes),
             ]
         with m.Elif(advance):
             m.d.sync += repeat.eq(repeat + 1)
@@ -82,14 +85,18 @@ class Walker(wiring.Component):
         offset = Signal(4)  # bit or repeat: neither reaches 16
         base = Signal(self._arch.weight_address_bits)
         m.d.sync += [
-            self.event.valid.eq(Mux(advance, Mux(word.lanewise, pending, pending.any().replicate(columns)), 0)),
-            self.event.sign.eq(Mux(word.lanewise, word.spikes.neg, negative.replicate(columns))),
             self.event.end.eq(self.ending),
             self.fired.eq(advance & pending.any()),
-            self.partial.eq(word.partial & ~word.lanewise),
+            self.hollow.eq(advance & ~pending.any()),
+            self.paused.eq(busy & self.pause),
+            self.held.eq(busy & ~self.pause & ~advance),
             offset.eq(Mux(word.lanewise, repeat, index)),
             base.eq(word.weight),
+            self.event.valid.eq(Mux(word.lanewise, pending, pending.any().replicate(columns))),
+            self.event.sign.eq(Mux(word.lanewise, pending & word.neg, negative.replicate(columns))),
         ]
+        with m.If(~advance):
+            m.d.sync += [self.event.valid.eq(0), self.event.sign.eq(0)]
         m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]
         return m
 

@@ -12,9 +12,9 @@ class WindowClip(wiring.Component):
     """From a window's position to the slot that a lane walks.
 
     Function: drops the kernel rows above and below the source one per cycle, cuts the bits left and right of it, and
-    translates bits to words. Latency: four cycles and one per dropped row. Throughput: one window a cycle, and one
-    cycle more per dropped row. Back-pressure: all stages stand while `o` waits. `idle`: no window is inside. Reset:
-    empty.
+    translates bits to words and steps between words. Latency: five cycles and one per dropped row. Throughput: one
+    window a cycle, and one cycle more per dropped row. Back-pressure: all stages stand while `o` waits. `idle`: no
+    window is inside. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -35,6 +35,7 @@ class WindowClip(wiring.Component):
             "valid": 1,
             "job": window_job(arch),
             "address": arch.spike_address_bits,
+            "next_step": arch.spike_address_bits,  # from the first word of the last row to that of the first, a step on
             "weight": arch.weight_address_bits,
             "rows": 8,
             "begin": 18,  # first bit of the window inside the source
@@ -59,6 +60,7 @@ class WindowClip(wiring.Component):
                 edges.valid.eq(self.i.valid),
                 edges.job.eq(self.i.payload),
                 edges.address.eq(position.row),
+                edges.next_step.eq(self.i.payload.source.plane - self.i.payload.row.rewind),
                 edges.weight.eq(position.weight),
                 edges.rows.eq(self.i.payload.source.rows),
                 edges.y.eq(position.y),
@@ -67,7 +69,10 @@ class WindowClip(wiring.Component):
                 edges.end.eq(position.bit + self.i.payload.window.bit_length),
             ]
         with m.Elif(dropping):
-            m.d.sync += edges.rows.eq(edges.rows - 1)
+            m.d.sync += [
+                edges.rows.eq(edges.rows - 1),
+                edges.next_step.eq(edges.next_step + edges.job.source.pitch),
+            ]
             with m.If(above):
                 m.d.sync += [
                     edges.y.eq(edges.y + edges.job.source.dilation),
@@ -96,29 +101,48 @@ class WindowClip(wiring.Component):
                 bits.weight.eq(cut.weight + offset),
             ]
 
-        # Fourth stage: the slot.
-        slot, source = self.o.payload.slot, bits.job.source
+        # Fourth stage: how many words a row has.
+        sized = Signal(data.StructLayout(common | {"first_bit": shift, "last_bit": shift, "behind": 10}))
         first_word, last_word = bits.begin[shift:], bits.last_bit[shift:]
         with m.If(go):
+            m.d.sync += [sized[name].eq(bits[name]) for name in common]
             m.d.sync += [
-                self.o.valid.eq(bits.valid),
-                slot.address.eq(bits.address + first_word),
-                slot.plane.eq(source.plane),
-                slot.pitch.eq(source.pitch),
-                slot.rows.eq(bits.rows),
-                slot.words.eq(last_word - first_word + 1),
-                slot.first_bit.eq(bits.begin[:shift]),
-                slot.last_bit.eq(bits.last_bit[:shift]),
-                slot.weight.eq(bits.weight),
-                slot.weight_pitch.eq(bits.job.window.weight_pitch),
+                sized.address.eq(bits.address + first_word),
+                sized.first_bit.eq(bits.begin[:shift]),
+                sized.last_bit.eq(bits.last_bit[:shift]),
+                sized.behind.eq(last_word - first_word),
+            ]
+            with m.If(bits.empty):
+                m.d.sync += [
+                    sized.first_bit.eq(arch.columns - 1),
+                    sized.last_bit.eq(0),
+                    sized.behind.eq(0),
+                    sized.rows.eq(1),
+                ]
+
+        # Fifth stage: the slot.
+        slot, source = self.o.payload.slot, sized.job.source
+        with m.If(go):
+            m.d.sync += [
+                self.o.valid.eq(sized.valid),
+                slot.address.eq(sized.address),
+                slot.next_row.eq(source.pitch - sized.behind),
+                slot.next_step.eq(sized.next_step - sized.behind),
+                slot.more_rows.eq(sized.rows - 2),
+                slot.more_words.eq(sized.behind - 1),
+                slot.first_bit.eq(sized.first_bit),
+                slot.last_bit.eq(sized.last_bit),
+                slot.weight.eq(sized.weight),
+                slot.next_weights.eq(
+                    sized.job.window.weight_pitch - Mux(source.lanewise, sized.behind, sized.behind << shift)
+                ),
                 slot.lanewise.eq(source.lanewise),
-                slot.repeats.eq(bits.job.row.repeats),
-                slot.skip.eq(bits.empty),
-                slot.last.eq(bits.job.errand.last),
-                self.o.payload.odd_offset.eq(bits.job.window.odd_offset),
-                self.o.payload.errand.eq(bits.job.errand),
+                slot.repeats.eq(sized.job.row.repeats),
+                slot.last.eq(sized.job.errand.last),
+                self.o.payload.odd_offset.eq(sized.job.window.odd_offset),
+                self.o.payload.errand.eq(sized.job.errand),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        m.d.comb += self.idle.eq(~(edges.valid | cut.valid | bits.valid | self.o.valid))
+        m.d.comb += self.idle.eq(~(edges.valid | cut.valid | bits.valid | sized.valid | self.o.valid))
         return m

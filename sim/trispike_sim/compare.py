@@ -1,4 +1,4 @@
-"""Compares what the RTL stored, sent, counted and answered with the golden model's trains, additions and integers."""
+"""Compares what the RTL stored, sent and answered with the golden model's trains and integers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -58,11 +58,6 @@ class Comparison:
             expected = "the words of its layers on the output stream"
             self._note([Mismatch(last, expected, "others")], 1)
 
-    def additions(self, name: str, counted: int, expected: int) -> None:
-        """Compare a layer's additions."""
-        if counted != expected:
-            self._note([Mismatch(name, f"{expected} additions", f"{counted}")], 1)
-
     def answer(self, name: str, integers: np.ndarray, expected: np.ndarray) -> None:
         """Compare the integers, int64 [classes], of the last layer."""
         wrong = np.flatnonzero(integers != expected).tolist()
@@ -71,7 +66,7 @@ class Comparison:
     def status(self, corrupt: bool) -> None:
         """Note a corrupt spike word that a run saw."""
         if corrupt:
-            self._note([Mismatch("(any)", "no corrupt spike word read", "one, says STATUS")], 1)
+            self._note([Mismatch("(any)", "no corrupt spike word", "one, says STATUS")], 1)
 
     def _note(self, found: Iterable[Mismatch], more: int) -> None:
         self.shown.extend(islice(found, SHOWN - len(self.shown)))

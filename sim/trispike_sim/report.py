@@ -36,15 +36,21 @@ class Mismatch:
 class LayerReport:
     """Counters of one layer on one image, as the register bank counted them; sums, if the layer runs in parts.
 
-    `cycles` from the end of the layer before (or RUN) to its own end; `events` of all lanes; `additions` with the
-    layer's real output channels; `words` written to spike memory, all steps.
+    `cycles` from the end of the layer before (or RUN) to its own end; `events` with a spike, of all lanes; `words`
+    written to spike memory, all steps. The others count lanes that had an item but issued no such event, cycle by
+    cycle, by the reason (`trispike_hw.layer_counters.STALLS`). `additions`, into the layer's real output channels, are
+    the golden model's, which the RTL has equalled if the image is bit-exact.
     """
 
     name: str
+    additions: int
     cycles: int
     events: int
-    additions: int
     words: int
+    no_event: int
+    no_word: int
+    drain: int
+    weights: int
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class ImageReport:
 
     @property
     def bit_exact(self) -> bool:
-        """Whether every train, every integer and every layer's additions equal the golden model's."""
+        """Whether every train and every integer equal the golden model's."""
         return not self.mismatch_count
 
 

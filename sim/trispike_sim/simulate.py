@@ -34,7 +34,7 @@ INPUT_PAUSE, OUTPUT_PAUSE, WEIGHT_PAUSE = 64, 128, 64
 #: Cycles without a word in, out or stored after which the design counts as stuck.
 PATIENCE = 200_000
 
-_RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS, registers.ADDITIONS)
+_RUN = (registers.STATUS, registers.CYCLES_INPUT, registers.CYCLES_RUN, registers.EVENTS)
 
 
 def simulate(
@@ -50,7 +50,7 @@ def simulate(
     patience: int = PATIENCE,
     weight_latency: int = 32,
 ) -> SimulationReport:
-    """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains and additions, and the integers.
+    """Run `program` on `images`, real [N, C, H, W], and compare every layer's trains, and the integers.
 
     A book runs chapter by chapter; each gets what the golden model says that it reads, and what it sends is compared.
 
@@ -201,9 +201,7 @@ def _image_report(program: Program | Book, number: int, seen: list[_Seen], golde
         sent, answer = split_output(each.run, each.output)
         comparison.run(each.run, each.stored, sent)
         integers[slice(*each.run.answer)] += answer_integers(answer)
-    layers = _layer_reports(program, seen)
-    for layer in layers:
-        comparison.additions(layer.name, layer.additions, int(golden.additions[layer.name][number]))
+    additions = {name: int(counts[number]) for name, counts in golden.additions.items()}
     comparison.answer(network.layers[-1].name, integers, golden.integers[number])
     comparison.status(any(each.values[registers.STATUS] & registers.STATUS_CORRUPT for each in seen))
 
@@ -216,22 +214,22 @@ def _image_report(program: Program | Book, number: int, seen: list[_Seen], golde
         cycles=total(registers.CYCLES_RUN),
         input_cycles=total(registers.CYCLES_INPUT),
         events=total(registers.EVENTS),
-        additions=total(registers.ADDITIONS),
+        additions=sum(additions.values()),
         streamed_rows=sum(each.streamed for each in seen),
-        layers=layers,
+        layers=_layer_reports(program, seen, additions),
         mismatches=tuple(comparison.shown),
         mismatch_count=comparison.count,
     )
 
 
-def _layer_reports(program: Program | Book, seen: list[_Seen]) -> tuple[LayerReport, ...]:
+def _layer_reports(program: Program | Book, seen: list[_Seen], additions: dict[str, int]) -> tuple[LayerReport, ...]:
     """Counters of every layer, over all its parts and runs."""
     sums = {layer.name: dict.fromkeys(registers.LAYER_FIELDS, 0) for layer in program.network.layers}
     for each in seen:
         for number, name in enumerate(each.run.code.layer_names):
             for field in registers.LAYER_FIELDS:
                 sums[name][field] += each.values[layer_register(number, field)]
-    return tuple(LayerReport(name, **counters) for name, counters in sums.items())
+    return tuple(LayerReport(name, additions[name], **counters) for name, counters in sums.items())
 
 
 def _values(asked: tuple[Register, ...] | list[Register], record: Record) -> dict[Register, int]:

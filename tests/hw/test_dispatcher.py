@@ -42,13 +42,13 @@ def random_layer(rng: random.Random, arch: Architecture) -> tuple[dict, list[dic
     }
     segments = []
     for _ in range(rng.randint(1, 3)):
-        rows, dilation = rng.randint(1, 4), rng.randint(1, 3)
+        rows, dilation, pitch = rng.randint(1, 4), rng.randint(1, 3), rng.randrange(64)
         lanewise = rng.random() < 0.3
         unit = arch.columns if lanewise else 1
         segments.append(
             {
                 "plane": rng.randrange(256),
-                "pitch": rng.randrange(64),
+                "pitch": pitch,
                 "rows": rows,
                 "dilation": dilation,
                 "lanewise": int(lanewise),
@@ -59,6 +59,7 @@ def random_layer(rng: random.Random, arch: Architecture) -> tuple[dict, list[dic
                 "row_bits": unit * rng.randint(1, 90),
                 "span": (rows - 1) * dilation,
                 "repeats": rng.randint(1, 15),
+                "rewind": (rows - 1) * pitch,
                 "positions": [
                     {
                         "row": rng.randrange(1 << 18),
@@ -114,20 +115,21 @@ def clip(position: dict, segment: dict, arch: Architecture) -> dict:
     rows = [k for k in range(segment["rows"]) if 0 <= y + k * segment["dilation"] < segment["height"]]
     begin, end = max(bit, 0), min(bit + segment["bit_length"], segment["row_bits"])
     if not rows or begin >= end:
-        return {"skip": 1}
+        return {"more_rows": -1, "more_words": -1, "first_bit": c - 1, "last_bit": 0}
     first, last = begin // c, (end - 1) // c
     offset = first - bit // c if segment["lanewise"] else first * c - bit
+    addresses, weights = 1 << arch.spike_address_bits, 1 << arch.weight_address_bits
+    last_row = (len(rows) - 1) * segment["pitch"]
     return {
-        "skip": 0,
-        "address": (position["row"] + rows[0] * segment["pitch"] + first) % (1 << arch.spike_address_bits),
-        "plane": segment["plane"],
-        "pitch": segment["pitch"],
-        "rows": len(rows),
-        "words": last - first + 1,
+        "address": (position["row"] + rows[0] * segment["pitch"] + first) % addresses,
+        "next_row": (segment["pitch"] - (last - first)) % addresses,
+        "next_step": (segment["plane"] - last_row - (last - first)) % addresses,
+        "more_rows": len(rows) - 2,
+        "more_words": last - first - 1,
         "first_bit": begin % c,
         "last_bit": (end - 1) % c,
-        "weight": (position["weight"] + rows[0] * segment["weight_pitch"] + offset) % (1 << arch.weight_address_bits),
-        "weight_pitch": segment["weight_pitch"],
+        "weight": (position["weight"] + rows[0] * segment["weight_pitch"] + offset) % weights,
+        "next_weights": (segment["weight_pitch"] - (last - first) * (1 if segment["lanewise"] else c)) % weights,
         "lanewise": segment["lanewise"],
         "repeats": segment["repeats"],
     }
@@ -230,13 +232,11 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
                 "constants": item["constants"] + tile,
                 **{k: item[k] for k in ("use_bias", "first", "last")},
             }
-            last_tile = item["last_pass"] and (not header["tile_mode"] or number + 1 == header["last_lanes"])
             for index, (segment, expected) in enumerate(zip(segments, item["slots"], strict=True)):
                 found = slots[number][taken[number]]
                 taken[number] += 1
                 assert found["last"] == (index + 1 == len(segments))
-                assert found["partial"] == last_tile
-                if not expected["skip"]:
+                if "weight" in expected:
                     odd = segment["odd_offset"] if header["tile_mode"] and number % 2 else 0
                     weight = (expected["weight"] + odd) % (1 << arch.weight_address_bits)
                     expected = expected | {"weight": weight}

@@ -7,9 +7,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from trispike_hw.architecture import preset
+from trispike_hw.layer_counters import LAG
 from trispike_hw.ports import RegisterBus
 from trispike_hw.registers import (
-    ADDITIONS,
     CYCLES_INPUT,
     CYCLES_RUN,
     DIGEST_HIGH,
@@ -40,13 +40,10 @@ class Bench:
     cycle: int = 0
     totals: dict[str, int] = field(default_factory=dict)
 
-    async def step(self, events: int = 0, additions: int = 0, words: int = 0, **pulses: int) -> None:
+    async def step(self, **now: int) -> None:
         """One cycle with these increments and pulses."""
-        for name in PULSES:
-            self.ctx.set(getattr(self.dut, name), int(name in pulses))
-        self.ctx.set(self.dut.layer, pulses.get("layer_done", 0))
-        for name, value in {"events": events, "additions": additions, "words": words}.items():
-            self.ctx.set(getattr(self.dut, name), value)
+        for name in (*PULSES, *LAYER_FIELDS[1:]):
+            self.ctx.set(getattr(self.dut, name), now.get(name, 0))
         await self.ctx.tick()
         self.cycle += 1
 
@@ -74,7 +71,7 @@ def simulate(body, arch=ARCH) -> None:
 def test_identity():
     async def body(bench):
         assert await bench.read(MAGIC) == int.from_bytes(b"CSS1", "little")
-        assert await bench.read(VERSION) == 2
+        assert await bench.read(VERSION) == 3
         assert f"{await bench.read(DIGEST_HIGH):08x}{await bench.read(DIGEST_LOW):08x}" == ARCH.digest[:16]
 
     simulate(body)
@@ -84,7 +81,7 @@ def test_reads_are_pipelined_one_a_cycle():
     async def body(bench):
         for address, register in zip([1, 0, 2, 0], [None, VERSION, MAGIC, DIGEST_HIGH], strict=True):
             if register:
-                expected = {VERSION: 2, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
+                expected = {VERSION: 3, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
                 assert bench.ctx.get(bench.dut.bus.data) == expected
             bench.ctx.set(bench.dut.bus.address, address)
             await bench.step()
@@ -102,6 +99,8 @@ def test_status_bits():
         await bench.step(unknown_command=1)
         assert await bench.read(STATUS) == STATUS_CORRUPT | STATUS_UNKNOWN_COMMAND
         await bench.step(run=1)
+        assert await bench.read(STATUS) == STATUS_CORRUPT | STATUS_UNKNOWN_COMMAND
+        await bench.step(spikes_started=1)
         assert await bench.read(STATUS) == STATUS_UNKNOWN_COMMAND
 
     simulate(body)
@@ -124,33 +123,31 @@ def test_counters_follow_a_plain_model(seed):
             run = ended = bench.cycle
             await bench.step(run=1)
             layers, totals = [], dict.fromkeys(LAYER_FIELDS, 0)
-            for number in range(chance.randint(1, 6)):
+            for _ in range(chance.randint(1, 6)):
                 counts = dict.fromkeys(LAYER_FIELDS, 0)
-                length = chance.choice([4, 5, 40])
+                length = LAG + chance.choice([1, 5, 40, 200])
                 for i in range(length):
-                    now = {
-                        "events": chance.choice([0, 1, ARCH.lanes]),
-                        "additions": chance.choice([0, 5, ARCH.pes]),
-                        "words": chance.choice([0, ARCH.clusters]),
-                    }
+                    now = {name: chance.choice([0, 1, ARCH.lanes]) for name in LAYER_FIELDS[1:]}
+                    now |= {"words": chance.choice([0, ARCH.clusters])}
+                    if i < LAG:
+                        now = {}
                     for name, value in now.items():
                         counts[name] += value
                     if i == length - 1:
                         counts["cycles"] = bench.cycle - ended
                         ended = bench.cycle
-                        await bench.step(**now, layer_done=number)
+                        await bench.step(**now, layer_done=1)
                     else:
                         await bench.step(**now)
                 layers.append(counts)
                 totals = {name: totals[name] + counts[name] for name in totals}
-            await quiet(bench, 0, 3)
+            await quiet(bench, LAG, LAG + 3)
             done = bench.cycle
             await bench.step(done=1)
             await quiet(bench, 4, 9)
             assert await bench.read(CYCLES_INPUT) == run - first
             assert await bench.read(CYCLES_RUN) == done - run
             assert await bench.read(EVENTS) == totals["events"]
-            assert await bench.read(ADDITIONS) == totals["additions"]
             for number, counts in enumerate(layers):
                 shown = {name: await bench.read(layer_register(number, name)) for name in LAYER_FIELDS}
                 assert shown == counts, f"layer {number}"
@@ -176,16 +173,16 @@ def test_the_last_layer_of_the_statistics_memory_is_reached_and_what_lies_behind
 
     async def body(bench):
         await bench.step(run=1)
-        await bench.step(words=1)
-        await bench.step(layer_done=0, words=1)
-        for _ in range(4):
+        for number in range(ARCH.max_layers):
+            for _ in range(LAG):
+                await bench.step()
+            await bench.step(words=1)
+            await bench.step(layer_done=1, events=number % 3)
+        for _ in range(LAG):
             await bench.step()
-        await bench.step(layer_done=last, events=3)
-        for _ in range(5):
-            await bench.step()
-        assert await bench.read(layer_register(last, "events")) == 3
-        assert await bench.read(layer_register(last, "cycles")) == 5
-        assert await bench.read(layer_register(0, "words")) == 2
+        assert await bench.read(layer_register(last, "events")) == last % 3
+        assert await bench.read(layer_register(last, "cycles")) == LAG + 2
+        assert await bench.read(layer_register(0, "words")) == 1
         assert await bench.read(layer_register(ARCH.max_layers, "cycles")) == 0
         bench.ctx.set(bench.dut.bus.address, len(REGISTERS))
         await bench.step()
@@ -203,7 +200,7 @@ def test_offsets_are_unique_and_on_the_bus():
 def test_layer_register_refuses_what_is_not_there():
     with pytest.raises(ValueError) as raised:
         layer_register(0, "spikes")
-    assert str(raised.value) == ("there is no layer counter 'spikes'; choose one of cycles, events, additions, words")
+    assert str(raised.value) == ("there is no layer counter 'spikes'; choose one of " + ", ".join(LAYER_FIELDS))
     with pytest.raises(ValueError) as raised:
-        layer_register(240, "cycles")
-    assert str(raised.value) == "the register bus shows the counters of layers 0..239, not of layer 240"
+        layer_register(248, "cycles")
+    assert str(raised.value) == "the register bus shows the counters of layers 0..247, not of layer 248"

@@ -12,9 +12,15 @@ import pytest
 from trispike.errors import ToolError
 from trispike.synthesis.yosys import read_design, run_yosys
 from trispike_hw import architecture
+from trispike_hw.architecture import Architecture
 from trispike_hw.devices import DEVICES
 from trispike_hw.verilog import generate
 from trispike_sim.tools import find
+
+# Large enough to hold every block, small enough to be synthesised in a test.
+TINY = architecture.build(
+    architecture.preset("nano").model_dump() | {"name": "tiny", "columns": 4, "tsa_width": 4, "weight_rows": 1024}
+)
 
 WAIVERS = Path(__file__).parents[2] / "constraints" / "verilator.vlt"
 
@@ -68,7 +74,7 @@ def lint(verilator, source: Path, *waivers: Path) -> list[tuple[str, int, str]]:
     return [(rule.removeprefix("Warning-"), int(line), text) for rule, line, text in found]
 
 
-@pytest.mark.parametrize("name", ["nano", pytest.param("small", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["nano", pytest.param("small", marks=pytest.mark.long)])
 def test_no_warning_is_left(verilator, tmp_path, name):
     (tmp_path / "trispike.v").write_text(generate(architecture.preset(name)))
     assert lint(verilator, tmp_path / "trispike.v", WAIVERS) == []
@@ -77,7 +83,7 @@ def test_no_warning_is_left(verilator, tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("bus", ["axi", "wishbone"])
 def test_no_warning_is_left_of_a_wrapper(verilator, tmp_path, bus):
-    (tmp_path / "trispike.v").write_text(generate(architecture.preset("nano"), bus=bus))
+    (tmp_path / "trispike.v").write_text(generate(TINY, bus=bus))
     assert lint(verilator, tmp_path / "trispike.v", WAIVERS) == []
 
 
@@ -89,7 +95,7 @@ def test_what_is_not_waived_still_warns(verilator, tmp_path):
 
 def test_every_register_is_used(verilator, tmp_path):
     """The waiver of unused signals is for names of wires; a register that nobody reads would be a mistake of ours."""
-    text = generate(architecture.preset("nano"))
+    text = generate(TINY)
     (tmp_path / "trispike.v").write_text(text)
     lines = text.splitlines()
     clocked = set(re.findall(r"^ +(\S+) +<= ", text, re.MULTILINE))
@@ -129,16 +135,16 @@ def unwanted(cells: dict[str, str]) -> set[str]:
     return {kind for kind in cells.values() if re.search("latch|mul|alu54", kind, re.IGNORECASE)}
 
 
-def check_synthesis(directory: Path, name: str, device: str) -> None:
-    """Weights and program have three ports, two of them one: true-dual-port RAM, whose ports have 18 bits at most."""
-    text = generate(architecture.preset(name), device=DEVICES[device])
+def check_synthesis(directory: Path, arch: Architecture, device: str) -> None:
+    """Memories with three ports, two of them one, are true-dual-port RAM, whose ports have 18 bits at most."""
+    text = generate(arch, device=DEVICES[device])
     cells = cells_of(directory, text)
     assert unwanted(cells) == set()
     expected = {
-        memory: blocks(bits, words, 18 if ".weights" in memory or memory == "program" else 36)
+        memory: blocks(bits, words, 18 if ".weights" in memory or memory in ("program", "bank.layers.memory") else 36)
         for memory, (bits, words) in block_memories(text).items()
     }
-    assert sum(".weights" in memory for memory in expected) == architecture.preset(name).pairs
+    assert sum(".weights" in memory for memory in expected) == arch.pairs
     found = Counter(cell.rsplit(".", 2)[0] for cell, kind in cells.items() if kind in ("DP16KD", "PDPW16KD"))
     assert found == expected
     distributed = {cell.rsplit(".", 2)[0] for cell, kind in cells.items() if kind == "TRELLIS_DPR16X4"}
@@ -146,15 +152,15 @@ def check_synthesis(directory: Path, name: str, device: str) -> None:
 
 
 @pytest.mark.slow
-def test_nano_for_ecp5(yosys, tmp_path):
-    check_synthesis(tmp_path, "nano", "ecp5")
+def test_a_narrow_array_for_ecp5(yosys, tmp_path):
+    check_synthesis(tmp_path, TINY, "ecp5")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", ["small", "base"])
+@pytest.mark.parametrize("name", ["nano", "small", "base"])
 def test_presets_for_ecp5(yosys, tmp_path, name, device):
-    check_synthesis(tmp_path, name, device)
+    check_synthesis(tmp_path, architecture.preset(name), device)
 
 
 @pytest.mark.slow

@@ -15,32 +15,30 @@ def random_word(rng: random.Random, columns: int, rows: int) -> dict:
     spikes = rng.getrandbits(columns) & rng.getrandbits(columns)
     neg = spikes & rng.getrandbits(columns)
     return {
-        "spikes": {"pos": spikes & ~neg, "neg": neg},
+        "spikes": spikes,
+        "neg": rng.getrandbits(columns) & ~spikes | neg,
         "weight": rng.randrange(rows),
         "lanewise": rng.random() < 0.3,
         "repeats": rng.choice((1, 1, 2, 15)),
-        "partial": rng.random() < 0.3,
         "end": not spikes or rng.random() < 0.2,
     }
 
 
 def expected_events(word: dict, columns: int, rows: int) -> list[tuple]:
-    """(valid, sign of the valid columns, weight row or None without valid columns, end, fired, partial)."""
-    pos, neg = word["spikes"]["pos"], word["spikes"]["neg"]
-    spikes, everyone = pos | neg, (1 << columns) - 1
+    """(valid, sign, weight row or None without valid columns, end, fired)."""
+    spikes, neg, everyone = word["spikes"], word["neg"] & word["spikes"], (1 << columns) - 1
     if not spikes:
-        return [(0, neg, None, word["end"], False, word["partial"] and not word["lanewise"])]
+        return [(0, 0, None, word["end"], False)]
     if word["lanewise"]:
         return [
-            (spikes, neg, (word["weight"] + repeat) % rows, word["end"] and repeat + 1 == word["repeats"], True, False)
+            (spikes, neg, (word["weight"] + repeat) % rows, word["end"] and repeat + 1 == word["repeats"], True)
             for repeat in range(word["repeats"])
         ]
     bits = [bit for bit in range(columns) if spikes >> bit & 1]
     return [
-        (everyone, everyone * (neg >> bit & 1), (word["weight"] + bit) % rows, word["end"] and bit == bits[-1], True,
-         word["partial"])
+        (everyone, everyone * (neg >> bit & 1), (word["weight"] + bit) % rows, word["end"] and bit == bits[-1], True)
         for bit in bits
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("columns", [4, 8, 16])
@@ -66,8 +64,8 @@ def test_events_of_random_words(columns: int) -> None:
             cycles += 1
             event = ctx.get(dut.event)
             if event.valid or event.end:
-                found.append((event.valid, event.sign & event.valid, event.weight if event.valid else None,
-                              bool(event.end), bool(ctx.get(dut.fired)), bool(ctx.get(dut.partial))))  # fmt: skip
+                weight = event.weight if event.valid else None
+                found.append((event.valid, event.sign, weight, bool(event.end), bool(ctx.get(dut.fired))))
         assert cycles == len(expected) + 1  # an event in every cycle once the first has come
 
     simulator = Simulator(dut)
@@ -81,7 +79,7 @@ def test_events_of_random_words(columns: int) -> None:
 def test_blocked_end_waits() -> None:
     arch = architecture.preset("nano")
     dut = Walker(arch)
-    word = {"spikes": {"pos": 0b101, "neg": 0}, "weight": 0, "lanewise": 0, "repeats": 1, "partial": 0, "end": 1}
+    word = {"spikes": 0b101, "neg": 0, "weight": 0, "lanewise": 0, "repeats": 1, "end": 1}
     valid = []
 
     async def bench(ctx):

@@ -9,7 +9,7 @@ from operator import xor
 
 import numpy as np
 from amaranth.back import verilog
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -19,6 +19,7 @@ from trispike.program import Program
 from trispike.streams import input_stream, load_stream, weight_words
 from trispike_hw.architecture import Architecture
 from trispike_hw.host_port import HostPort
+from trispike_hw.layer_counters import LAG
 from trispike_hw.layout import WeightRequest, weight_row
 from trispike_hw.ports import RegisterBus
 from trispike_hw.registers import RegisterBank
@@ -37,17 +38,17 @@ class Step(enum.Enum, shape=3):
     ROW = 7
 
 
-#: Cycles that the register bank needs to store the counters of a layer.
-SHORTEST_LAYER = 4
+#: Cycles of the pause before a layer's words, in which the register bank stores the counters of the layer before.
+SHORTEST_LAYER = LAG
 
 
 @dataclass
 class Playback:
     """Steps of all runs of a program, to be altered at will: (step, layer, address, 32 bits).
 
-    The bits are the additions to count in a pause, the spikes of a stored word, a word of the answer, the first row of
-    a request (whose address is the count), or what the words of an external weight row come to, one XOR the other. Rows
-    that come to anything else show in all answers that follow.
+    The bits are the spikes of a stored word, a word of the answer, the first row of a request (whose address is the
+    count), or what the words of an external weight row come to, one XOR the other. Rows that come to anything else show
+    in all answers that follow.
     """
 
     arch: Architecture
@@ -61,10 +62,7 @@ class Playback:
         for image in images:
             emulator.feed(input_stream(program, image))
             for number, layer in enumerate(emulator.runs[-1].layers):
-                most = program.arch.pes
-                counts = [most] * (layer.additions // most) + [layer.additions % most]
-                counts += [0] * (SHORTEST_LAYER - len(counts))
-                playback.steps += [(Step.PAUSE, number, 0, count) for count in counts]
+                playback.steps += [(Step.PAUSE, number, 0, 0)] * SHORTEST_LAYER
                 for address, spikes in zip(layer.addresses.tolist(), layer.spikes.tolist(), strict=True):
                     playback.steps.append((Step.STORE, number, address, spikes))
                 playback.steps.append((Step.END_LAYER, number, 0, 0))
@@ -167,9 +165,7 @@ class Player(wiring.Component):
             bank.corrupt.eq(store & (self.trace.pos & self.trace.neg).any()),
             bank.done.eq(running & (step.kind == Step.END)),
             bank.events.eq(store),
-            bank.additions.eq(Mux(running & (step.kind == Step.PAUSE), step.word, 0)),
             bank.words.eq(store),
             bank.layer_done.eq(running & (step.kind == Step.END_LAYER)),
-            bank.layer.eq(step.layer),
         ]
         return m

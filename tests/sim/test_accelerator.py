@@ -10,9 +10,13 @@ from trispike.emulator import Emulator
 from trispike.lowering import lower
 from trispike.streams import input_stream, load_stream
 from trispike_hw.architecture import build, preset
+from trispike_hw.layer_counters import STALLS
 from trispike_sim.simulate import simulate
 
 pytestmark = pytest.mark.slow
+
+# One worker runs all tests on the Verilator model of preset small, which takes long to build.
+SMALL_GROUP = pytest.mark.xdist_group("preset small")
 
 
 def case(preset_name, seed):
@@ -26,14 +30,14 @@ def case(preset_name, seed):
     ("preset_name", "seed"),
     [
         ("nano", 3),
-        ("small", 3),
-        pytest.param("small", 1, marks=pytest.mark.long),
+        pytest.param("small", 3, marks=SMALL_GROUP),
+        pytest.param("small", 1, marks=SMALL_GROUP),
         pytest.param("base", 4, marks=pytest.mark.long),
     ],
 )
-def test_random_networks_are_bit_exact_and_counted(icarus, preset_name, seed):
+def test_random_networks_are_bit_exact_and_counted(engine, preset_name, seed):
     program, images = case(preset_name, seed)
-    report = simulate(program, images, engine=icarus, seed=seed)
+    report = simulate(program, images, engine=engine("icarus" if preset_name == "nano" else "verilator"), seed=seed)
     assert report.explain() == "bit-exact: all trains and integers of 3 images equal the golden model's"
     emulator = Emulator(program.arch)
     emulator.feed(load_stream(program))
@@ -46,6 +50,9 @@ def test_random_networks_are_bit_exact_and_counted(icarus, preset_name, seed):
         assert image.events == sum(run.events for run in runs)
         assert image.additions == sum(run.additions for run in runs)
         assert sum(layer.cycles for layer in image.layers) < image.cycles
+        for layer in image.layers:
+            held = layer.events + sum(getattr(layer, reason) for reason in STALLS)
+            assert layer.events < held <= program.arch.lanes * layer.cycles
 
 
 def test_one_flipped_weight_bit_is_found(icarus):

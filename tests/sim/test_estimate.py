@@ -14,7 +14,8 @@ from trispike.lowering import lower
 from trispike_hw.architecture import build, preset
 from trispike_sim.simulate import simulate
 
-pytestmark = pytest.mark.slow
+# One worker runs all tests on the Verilator model of preset small, which takes long to build.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("preset small"), pytest.mark.usefixtures("verilator")]
 
 CLOSE_PER_LAYER, CLOSE_IN_ALL = 0.02, 0.01
 FEW = 8  # cycles: what the state machines' phases may add up to in a layer that takes no time
@@ -25,7 +26,10 @@ def check(program, x, per_layer=CLOSE_PER_LAYER):
 
     The first image after a reset counts for nothing: the answer store is being cleared whole.
     """
-    estimated, report = estimate(program, x), simulate(program, np.concatenate([x[:1], x]), stalls=False)
+    estimated, report = (
+        estimate(program, x),
+        simulate(program, np.concatenate([x[:1], x]), stalls=False, engine="verilator"),
+    )
     assert report.bit_exact
     images = report.images[1:]
     counted = [np.mean([layer.cycles for layer in same]) for same in zip(*(im.layers for im in images), strict=True)]
@@ -37,7 +41,7 @@ def check(program, x, per_layer=CLOSE_PER_LAYER):
     assert sum(layer.events for layer in estimated.layers) == np.mean([image.events for image in images])
 
 
-@pytest.mark.parametrize("name", ["nano", pytest.param("small", marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["small", pytest.param("nano", marks=pytest.mark.long)])
 def test_digits(name):
     check(compile_digits(name), load_digits().x[:1])
 

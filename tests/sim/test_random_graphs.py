@@ -13,7 +13,7 @@ from trispike_hw.architecture import preset
 from trispike_sim.simulate import simulate
 
 # One worker runs them all: the Verilator model, which takes longest, is compiled once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("random graphs")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("preset small")]
 
 FIRST, END = (int(number) for number in os.environ.get("RANDOM_SEEDS", "0:20").split(":"))
 ENGINE = os.environ.get("RANDOM_ENGINE", "verilator")

@@ -53,14 +53,17 @@ def summarise(program: Program | Book, report: "SimulationReport") -> dict[str, 
     """A simulation in types that JSON knows.
 
     `cycles`, `input_cycles` and `streamed_rows` hold one number per image; the counters of a layer are sums over the
-    images and over its parts.
+    images and over its parts. `stalls` are lane-cycles by their reason.
     """
+    from trispike_hw.layer_counters import STALLS  # slow to import
+
     layers = [
         {
             "name": same[0].name,
             "cycles": sum(layer.cycles for layer in same),
             "events": sum(layer.events for layer in same),
             "additions": sum(layer.additions for layer in same),
+            "stalls": {reason: sum(getattr(layer, reason) for layer in same) for reason in STALLS},
         }
         for same in zip(*(image.layers for image in report.images), strict=True)
     ]
@@ -69,6 +72,7 @@ def summarise(program: Program | Book, report: "SimulationReport") -> dict[str, 
         "images": len(report.images),
         "architecture": program.arch.name,
         "processing_elements": program.arch.pes,
+        "lanes": program.arch.lanes,
         "engine": f"{report.engine} {report.version}",
         "seconds": report.seconds,
         "load_cycles": report.load_cycles,
@@ -86,7 +90,7 @@ def _show(summary: dict[str, Any]) -> None:
         share = f"{additions / (elements * cycles):.3f}" if cycles else ""
         return name, round(cycles / count), round(events / count), round(additions / count), share
 
-    layers = [tuple(layer.values()) for layer in summary["layers"]]
+    layers = [tuple(layer[key] for key in ("name", "cycles", "events", "additions")) for layer in summary["layers"]]
     events, additions = (sum(layer[column] for layer in layers) for column in (2, 3))
     rows = [
         ("input", round(sum(summary["input_cycles"]) / count), "", "", ""),
@@ -96,3 +100,16 @@ def _show(summary: dict[str, Any]) -> None:
     ]
     title = f"{summary['architecture']} in {summary['engine']}: mean of {count} images (simulated)"
     show_table(title, ("layer", "cycles", "events", "additions", "useful share"), rows)
+    _show_stalls(summary)
+
+
+def _show_stalls(summary: dict[str, Any]) -> None:
+    """Where the lanes' cycles went, in per cent of each layer's."""
+    rows = []
+    for layer in summary["layers"]:
+        parts = [layer["events"], *layer["stalls"].values()]
+        cycles = summary["lanes"] * layer["cycles"]
+        shares = [*parts, cycles - sum(parts)]
+        rows.append((layer["name"], *(f"{share / max(1, cycles):.1%}" for share in shares)))
+    reasons = (reason.replace("_", " ") for reason in summary["layers"][0]["stalls"])
+    show_table("What the lanes did in their cycles", ("layer", "event", *reasons, "no item"), rows)

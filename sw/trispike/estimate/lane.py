@@ -31,7 +31,7 @@ class Lane:
         self._ended: list[int] = []  # last events of all steps so far
         self._taken: list[int] = []  # when the row took the sums of the first of them
         self.items = 0  # items that have come
-        self.read_ends: list[int] = []  # per item that has been read, when its last slot was taken up
+        self.read_ends: list[int] = []  # per item, when its last word was read
         self.ready: int | None = None  # the sums of the next step request their turn
         self.idle_from = 0  # the walk has nothing left
 
@@ -81,10 +81,9 @@ class Lane:
                 arrival, item = self._arrived.popleft()
                 self._item, self._word = item, 0
                 self._issue = max(self._issue, arrival + self._timings.load)
-                if item.last_slot == 0:
-                    self.read_ends.append(self._issue - 1)
             word, issue, queued = self._word, self._issue, self._queued
-            banks, events, words, last_slot = item.banks, item.events, item.words, item.last_slot
+            banks, events, changes, words = item.banks, item.events, item.changes, item.words
+            change = self._timings.change
             step_end = word - word % words + words - 1
             total = len(banks)
             while word < total:
@@ -94,9 +93,7 @@ class Lane:
                     room = pops[queued - depth] + 1
                     if room > issue:
                         issue = room
-                bank = banks[word]
-                if bank >= 0:
-                    issue += (bank - number - issue) & mask
+                issue += (banks[word] - number - issue) & mask
                 count = events[word]
                 if word == step_end:
                     queue.append((issue + latency, count, True))
@@ -105,13 +102,12 @@ class Lane:
                 elif count:
                     queue.append((issue + latency, count, False))
                     queued += 1
+                issue += 1 + change * changes[word]
                 word += 1
-                issue += 1
-                if word == last_slot:
-                    self.read_ends.append(issue - 1)
             self._word, self._issue, self._queued = word, issue, queued
             if word < total:
                 break
+            self.read_ends.append(issue - 1 - change)
             self._item = None
         return self._issue != before
 

@@ -23,7 +23,7 @@ class DispatcherTimings:
 
     describe: int = 3  # reading the description of a segment, at the layer's start
     pick: int = 1  # from a lane's hunger to its pick
-    latency: int = 9  # from picking a lane until the first slot has arrived
+    latency: int = 10  # from picking a lane until the first slot has arrived
     slot: int = 2  # from one slot to the next
     dropped_row: int = 1  # a kernel row that is clipped
     follow: int = 2  # cycles of an item beside one for each segment
@@ -40,9 +40,10 @@ class DispatcherTimings:
 class LaneTimings:
     """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
 
-    queue: int = 16  # words that wait for the walk
-    read: int = 3  # from a read to the word at the queue's head
-    load: int = 2  # from the arrival of an item's last slot to its first read
+    queue: int = 15  # words that wait for the walk
+    read: int = 4  # from a read to the word at the queue's head
+    load: int = 3  # from the arrival of an item's last slot to its first read
+    change: int = 1  # cycle between the reads of two segments or items
     hand_over: int = 5  # from the last event of a step to its sums at the TSA row
     vectors: int = 2  # sums of steps that can wait for the row
 

@@ -9,21 +9,19 @@ from trispike_hw.architecture import Architecture
 
 from ..emulator.words import LayerWords, SegmentWords, items_of
 
-SKIPPED = -1
-"""Bank of the read that stands for a window without a word inside its source: it waits for no bank."""
-
 
 @dataclass(frozen=True)
 class ItemWork:
-    """Reads of one item, in order, all steps one behind the other: `banks` and `events` of each.
+    """Reads of one item, in order, all steps one behind the other: `banks` and `events` of each, and in `changes` a 1
+    where another segment or item follows.
 
-    `words` of them make a step; the last slot of the item's last step begins at number `last_slot`.
+    `words` of them make a step.
     """
 
     banks: list[int]
     events: list[int]
+    changes: list[int]
     words: int
-    last_slot: int
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,15 @@ class LayerWork:
         events = [windows.events[:, number, windows.inside[number]] for windows in self._windows]
         of_item = np.concatenate(banks, axis=1)
         steps, words = of_item.shape
+        changes = np.zeros((steps, words), np.int64)
+        if len(banks) > 1:
+            changes[:, np.cumsum([part.shape[1] for part in banks]) - 1] = 1
+        changes[-1, -1] = 1
         return ItemWork(
+            changes=changes.ravel().tolist(),
             banks=of_item.ravel().tolist(),
             events=np.concatenate(events, axis=1).ravel().tolist(),
             words=words,
-            last_slot=steps * words - banks[-1].shape[1],
         )
 
 
@@ -106,5 +108,11 @@ def _windows(
     shape = (len(steps), *inside.shape)
     banks = (addresses % arch.banks).reshape(shape)
     events = np.where(inside, events.reshape(shape), 0)
-    banks[:, empty], events[:, empty] = SKIPPED, 0
+    # A window without a word inside its source is one read, wherever the clipping has led.
+    above = np.minimum((source_rows < 0).sum(axis=1), len(kernel_rows))
+    left = rows_inside.sum(axis=1)
+    onward = fields["plane"] - (left - 1) * fields["pitch"]
+    astray = row + above * fields["pitch"] + first + np.arange(len(steps))[:, None] * onward
+    banks[:, empty] = (astray % arch.banks)[:, empty, None]
+    events[:, empty] = 0
     return _Windows(inside, banks, events, (~rows_inside).sum(axis=1))

@@ -90,6 +90,7 @@ def segment_words(
         "row_bits": place.columns * place.channel_pitch,
         "span": (segment.kernel_rows - 1) * segment.dilation,
         "repeats": segment.repeats,
+        "rewind": wrapped((segment.kernel_rows - 1) * source["pitch"], shapes_of(SegmentRow)["rewind"]),
     }
     moves = zip(
         changes([step.y for step in steps], loops),

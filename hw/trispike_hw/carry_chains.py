@@ -1,0 +1,102 @@
+"""Adders that use a device's carry chain to the full: vendor primitives, each beside its portable twin."""
+
+from collections.abc import Mapping
+
+from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+def is_ecp5(platform) -> bool:
+    """Whether the design is for a Lattice ECP5."""
+    return getattr(platform, "device", "").startswith("LFE5U")
+
+
+class TernaryAdder(wiring.Component):
+    """Combinational `sum` = a + b (valid), a - b (valid, sign and carry), or a (not valid), modulo 2**bits.
+
+    `sign` inverts b, and `carry` adds one: together they subtract. They are two inputs so that none of them waits for a
+    look-up table.
+
+    On a Lattice ECP5 the adder is a chain of CCU2C primitives, two bits each: every look-up table computes
+    a ^ (valid & (b ^ sign)) and its carry, with A = a, B = b, C = sign, D = valid and INIT 0x96AA (Lattice TN-02215,
+    sysSLICE ripple mode). Elsewhere, and in simulation, the portable twin.
+    """
+
+    def __init__(self, bits: int):
+        self._bits = bits
+        super().__init__(
+            {
+                "a": In(signed(bits)),
+                "b": In(signed(bits)),
+                "valid": In(1),
+                "sign": In(1),
+                "carry": In(1),
+                "sum": Out(signed(bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        if is_ecp5(platform):
+            words = {"A": self.a, "B": self.b, "C": self.sign, "D": self.valid}
+            m.d.comb += self.sum.eq(_ecp5_chain(m, 0x96AA, words, self.carry, self._bits))
+        else:
+            operand = Signal(signed(self._bits))
+            m.d.comb += operand.eq(Mux(self.valid, self.b ^ self.sign.replicate(self._bits).as_signed(), 0))
+            # A bit below the least significant one makes the carry: 1 + carry. One adder, not two.
+            total = Signal(self._bits + 1)
+            m.d.comb += [
+                total.eq(Cat(Const(1, 1), self.a) + Cat(self.carry, operand)),
+                self.sum.eq(total[1:]),
+            ]
+        return m
+
+
+class UnionAdder(wiring.Component):
+    """Combinational `sum` = a + (b | c), modulo 2**bits: takes the last stage of a bus of gated words into the adder.
+
+    On a Lattice ECP5 every look-up table of the chain computes a ^ (b | c), with A = a, C = b, D = c and INIT 0x555A.
+    """
+
+    def __init__(self, bits: int):
+        self._bits = bits
+        super().__init__({name: In(signed(bits)) for name in "abc"} | {"sum": Out(signed(bits))})
+
+    def elaborate(self, platform):
+        m = Module()
+        if is_ecp5(platform):
+            words = {"A": self.a, "B": Const(0, 1), "C": self.b, "D": self.c}
+            m.d.comb += self.sum.eq(_ecp5_chain(m, 0x555A, words, Const(0, 1), self._bits))
+        else:
+            m.d.comb += self.sum.eq(self.a + (self.b | self.c))
+        return m
+
+
+def _ecp5_chain(m: Module, init: int, inputs: Mapping[str, Value], carry: Value, bits: int) -> Value:
+    """The sum of a chain of CCU2C, two bits each; an odd width gets one sign bit more.
+
+    `inputs` are those of the look-up tables, a bit of a signed value each, or one bit for all.
+    """
+    width = bits + bits % 2
+    wide = {}
+    for port, value in inputs.items():
+        wide[port] = Signal(signed(width), name=f"input_{port.lower()}")
+        m.d.comb += wide[port].eq(value if len(value) > 1 else value.replicate(width))
+    total = Signal(width)
+    for low in range(0, width, 2):
+        carry_out = Signal(name=f"carry{low}")
+        m.submodules[f"pair{low // 2}"] = Instance(
+            "CCU2C",
+            p_INIT0=Const(init, 16),
+            p_INIT1=Const(init, 16),
+            p_INJECT1_0="NO",
+            p_INJECT1_1="NO",
+            i_CIN=carry,
+            **{f"i_{port}{half}": value[low + half] for half in (0, 1) for port, value in wide.items()},
+            o_S0=total[low],
+            o_S1=total[low + 1],
+            o_COUT=carry_out,
+        )
+        carry = carry_out
+    return total[:bits]

@@ -1,0 +1,124 @@
+"""Counters of every layer of a run: one adder and one memory for all of them."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .architecture import Architecture
+from .ports import BLOCK_RAM, RegisterBus
+
+STALLS = {
+    "no_event": "its word held the end of a step but no spike",
+    "no_word": "it had an item, but no spike word of it had come",
+    "drain": "the end of a step waited for the TSA row",
+    "weights": "a weight row was being written",
+}
+"""Why a lane that has a work item issues no event, by the name of the counter."""
+
+FIELDS = ("cycles", "events", "words", *STALLS)
+"""What is counted, in the order of the memory; its eighth place stays empty."""
+
+PLACES = 8  # words of a layer in the memory
+LAG = 2 * PLACES
+"""Cycles behind the end of a layer in which nothing but `cycles` may be counted for the next one."""
+
+
+class LayerCounters(wiring.Component):
+    """Counts what happens in each layer and keeps it, 32 bits a counter.
+
+    Function: increments gather in narrow sums. Round after round each sum is added to its counter in the memory, one
+    every other cycle, and begins anew; so there is one wide adder, not one for each counter. A layer's own counters
+    start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
+    `layer_done`, and is stored once.
+    Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
+    for the next layer, which takes far longer to begin, and no second `layer_done`. Throughput: all increments in every
+    cycle. `data` is the counter at `address` of the cycle before. Reset: sums are zero; the memory keeps its contents.
+
+    Members
+    -------
+    run, layer_done : In(1)
+        Layers are counted from `run` on.
+    increments : In, one for each of FIELDS[1:]
+        Of this cycle.
+    address : In, layer * PLACES + index in FIELDS
+    data : Out(32)
+    """
+
+    def __init__(self, arch: Architecture):
+        self._arch = arch
+        most = {"events": arch.lanes, "words": arch.clusters} | dict.fromkeys(STALLS, arch.lanes)
+        self._most = most
+        super().__init__(
+            {name: In(range(number + 1)) for name, number in most.items()}
+            | {
+                "run": In(1),
+                "layer_done": In(1),
+                "address": In(range(PLACES * arch.max_layers)),
+                "data": Out(RegisterBus.DATA_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self._arch
+        m.submodules.memory = counters = memory.Memory(
+            shape=RegisterBus.DATA_BITS, depth=PLACES * arch.max_layers, init=[], attrs=BLOCK_RAM
+        )
+        host, old, write = counters.read_port(), counters.read_port(), counters.write_port()
+        m.d.comb += [host.addr.eq(self.address), self.data.eq(host.data)]
+
+        cycles, complete = Signal(RegisterBus.DATA_BITS), Signal(RegisterBus.DATA_BITS)
+        m.d.sync += cycles.eq(cycles + 1)
+        with m.If(self.run | self.layer_done):
+            m.d.sync += cycles.eq(0)
+        with m.If(self.layer_done):
+            m.d.sync += complete.eq(cycles + 1)
+
+        # A round starts with `run` and with every end of a layer: what is left then still belongs to that layer.
+        place, writing = Signal(range(PLACES)), Signal()
+        fresh, ended = Signal(PLACES), Signal()  # places that hold nothing of this layer yet; `layer_done` has come
+        layer = Signal(range(arch.max_layers + 1))  # whose counters the sums are for
+        m.d.sync += writing.eq(~writing)
+        with m.If(writing):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == PLACES - 1), m.If(ended):
+                m.d.sync += [ended.eq(0), layer.eq(layer + 1)]
+        with m.If(self.layer_done | self.run):
+            m.d.sync += [writing.eq(0), place.eq(0)]
+        with m.If(self.layer_done):
+            m.d.sync += ended.eq(1)
+        begins = writing & ended & (place == PLACES - 1)
+        here = Signal(PLACES)
+        m.d.comb += here.eq(Cat(place == i for i in range(PLACES)))
+        with m.If(self.run | begins):
+            m.d.sync += fresh.eq(~0)
+        with m.Elif(writing):
+            m.d.sync += fresh.eq(fresh & ~here)
+        with m.If(self.run):
+            m.d.sync += layer.eq(0)
+
+        sums = {}
+        for number, (name, most) in enumerate(self._most.items(), 1):
+            sums[number] = total = Signal(range(most * (LAG + PLACES) + 1), name=f"sum_{name}")
+            taken = writing & (place == number)
+            m.d.sync += total.eq(getattr(self, name) + Mux(taken, 0, total))
+            with m.If(self.run):
+                m.d.sync += total.eq(0)
+
+        chosen = Signal(RegisterBus.DATA_BITS)
+        with m.Switch(place):
+            with m.Case(0):
+                m.d.comb += chosen.eq(complete)
+            for number, total in sums.items():
+                with m.Case(number):
+                    m.d.comb += chosen.eq(total)
+        shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
+        m.d.comb += [
+            shared.eq(Cat(place, layer)),
+            old.addr.eq(shared),
+            old.en.eq(~writing),
+            write.addr.eq(shared),
+            write.en.eq(writing & ((place != 0) | ended) & (layer != arch.max_layers)),
+            write.data.eq(Mux((fresh & here).any() | here[0], 0, old.data) + chosen),
+        ]
+        return m
