@@ -181,22 +181,15 @@ def spike_word(arch: Architecture) -> data.StructLayout:
 
 def neuron_constants(arch: Architecture) -> data.StructLayout:
     """Constants of one TSA neuron (numerics: theta, phi and initial potential b)."""
-    return data.StructLayout(
-        {
-            "theta": unsigned(arch.threshold_bits),
-            "phi": unsigned(arch.threshold_bits),
-            "bias": signed(arch.bias_bits),
-        }
-    )
+    return _neuron(arch.threshold_bits, arch.bias_bits)
 
 
-@cache  # one object for each architecture: layouts are compared field by field, which takes longer than packing
 def constant_word(arch: Architecture) -> data.ArrayLayout:
     """One word of the constant memory: neurons k * constant_width .. (k + 1) * constant_width - 1 of a tile.
 
     It stands at tile * constant_passes + k.
     """
-    return data.ArrayLayout(neuron_constants(arch), arch.constant_width)
+    return _neurons(arch.threshold_bits, arch.bias_bits, arch.constant_width)
 
 
 def weight_row(arch: Architecture) -> data.ArrayLayout:
@@ -248,6 +241,17 @@ def words(value: int, bits: int, word_bits: int = STREAM_BITS) -> list[int]:
     """`value` of `bits` bits as words of `word_bits`, least significant first."""
     count = -(-bits // word_bits)
     return [(value >> (word_bits * i)) & ((1 << word_bits) - 1) for i in range(count)]
+
+
+def _neuron(threshold_bits: int, bias_bits: int) -> data.StructLayout:
+    return data.StructLayout(
+        {"theta": unsigned(threshold_bits), "phi": unsigned(threshold_bits), "bias": signed(bias_bits)}
+    )
+
+
+@cache  # one object for equal widths: layouts are compared field by field, which takes longer than packing
+def _neurons(threshold_bits: int, bias_bits: int, count: int) -> data.ArrayLayout:
+    return data.ArrayLayout(_neuron(threshold_bits, bias_bits), count)
 
 
 @cache
