@@ -10,6 +10,7 @@ import numpy as np
 from trispike.files import load_images
 
 CALIBRATION = 256
+SILENT = 1  #: s of all networks: their cycles are compared with those of others at equal s
 
 
 class Skipped(Exception):

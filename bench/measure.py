@@ -13,7 +13,7 @@ from trispike.synthesis.synth import synthesise
 from trispike.synthesis.targets import TARGETS
 from trispike_hw.architecture import build, preset
 
-from .cases import Data, Run
+from .cases import SILENT, Data, Run
 
 DEVICES = {"nano": "ice40up5k", "small": "ecp5-25k", "base": "ecp5-45k", "large": "ecp5-85k"}
 """Where the clock of a preset is measured."""
@@ -38,7 +38,7 @@ def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any
         row["changes"] = run.changes
     arch = build(preset(run.preset).model_dump() | run.changes)
     try:
-        program = api.compile(data.model, arch, calibration=data.calibration, time_steps=run.time_steps)
+        program = api.compile(data.model, arch, calibration=data.calibration, time_steps=run.time_steps, silent=SILENT)
     except PlacementError as error:
         return row | {"skipped": str(error)}
     x = data.images[:images]

@@ -4,10 +4,11 @@ The RTL reads fields of these layouts; the host packs words with the very same c
 fixed widths, the same for all architectures; the hardware uses as many low bits as its memories need.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from amaranth.hdl import Const, signed, unsigned
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data, enum
 
 from .architecture import Architecture
@@ -181,13 +182,7 @@ def spike_word(arch: Architecture) -> data.StructLayout:
 
 def neuron_constants(arch: Architecture) -> data.StructLayout:
     """Constants of one TSA neuron (numerics: theta, phi and initial potential b)."""
-    return data.StructLayout(
-        {
-            "theta": unsigned(arch.threshold_bits),
-            "phi": unsigned(arch.threshold_bits),
-            "bias": signed(arch.bias_bits),
-        }
-    )
+    return _neuron(arch.threshold_bits, arch.bias_bits)
 
 
 def constant_word(arch: Architecture) -> data.ArrayLayout:
@@ -195,7 +190,7 @@ def constant_word(arch: Architecture) -> data.ArrayLayout:
 
     It stands at tile * constant_passes + k.
     """
-    return data.ArrayLayout(neuron_constants(arch), arch.constant_width)
+    return _neurons(arch.threshold_bits, arch.bias_bits, arch.constant_width)
 
 
 def weight_row(arch: Architecture) -> data.ArrayLayout:
@@ -228,19 +223,22 @@ def slot(arch: Architecture) -> data.StructLayout:
     )
 
 
-def pack(layout: Any, values: Mapping[str, Any] | list[Any]) -> int:
-    """`values` as the bits of `layout`.
+def pack(layout: Any, values: Mapping[str, Any] | Sequence[Any]) -> int:
+    """`values`, integers, enumerations or again values of a layout, as the bits of `layout`; what is missing is 0.
 
     Raises:
         ValueError: if a field does not hold its value.
     """
-    for key, value in values.items() if isinstance(values, Mapping) else ():
-        field = _field_shape(layout, key)
-        if isinstance(value, int) and not isinstance(field, data.Layout):
-            low, high = _range_of(field)
-            if not low <= value <= high:
-                raise ValueError(f"{key} must lie in {low}..{high}, not {value}")
-    return Const.cast(layout.const(values)).value % (1 << _bits(layout))
+    fields, packed = _fields(layout), 0
+    for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+        offset, shape, low, high = fields[key]
+        number = value.value if isinstance(value, enum.Enum) else value
+        if isinstance(number, Mapping | Sequence):
+            number = pack(shape, number)
+        elif not low <= number <= high:
+            raise ValueError(f"{key} must lie in {low}..{high}, not {value}")
+        packed |= (int(number) & (high - low)) << offset
+    return packed
 
 
 def words(value: int, bits: int, word_bits: int = STREAM_BITS) -> list[int]:
@@ -249,19 +247,23 @@ def words(value: int, bits: int, word_bits: int = STREAM_BITS) -> list[int]:
     return [(value >> (word_bits * i)) & ((1 << word_bits) - 1) for i in range(count)]
 
 
-def _bits(layout: Any) -> int:
-    from amaranth.hdl import Shape
-
-    return Shape.cast(layout).width
-
-
-def _field_shape(layout: Any, key: str) -> Any:
-    from amaranth.hdl import Shape
-
-    inner = layout if isinstance(layout, data.Layout) else data.Layout.cast(layout)
-    shape = inner[key].shape
-    return shape if isinstance(shape, data.Layout) else Shape.cast(shape)
+def _neuron(threshold_bits: int, bias_bits: int) -> data.StructLayout:
+    return data.StructLayout(
+        {"theta": unsigned(threshold_bits), "phi": unsigned(threshold_bits), "bias": signed(bias_bits)}
+    )
 
 
-def _range_of(shape: Any) -> tuple[int, int]:
-    return (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
+@cache  # one object for equal widths: layouts are compared field by field, which takes longer than packing
+def _neurons(threshold_bits: int, bias_bits: int, count: int) -> data.ArrayLayout:
+    return data.ArrayLayout(_neuron(threshold_bits, bias_bits), count)
+
+
+@cache
+def _fields(layout: Any) -> dict[Any, tuple[int, Any, int, int]]:
+    """Of every field of a layout, by name or index: its offset, its shape, and the least and largest integer in it."""
+    found = {}
+    for key, field in data.Layout.cast(layout):
+        shape = Shape.cast(field.shape)
+        low = -(1 << shape.width - 1) if shape.signed else 0
+        found[key] = (field.offset, field.shape, low, low + (1 << shape.width) - 1)
+    return found

@@ -32,8 +32,7 @@ class Evaluation:
 def at_time_steps(network: Network, time_steps: int) -> Network:
     """`network` with trains of another length T, 1 <= T <= its own.
 
-    Weights, biases and thresholds do not depend on T. A layer with more silent steps than T keeps T of them, and its
-    thresholds become as much smaller as its potentials.
+    Weights, biases and thresholds do not depend on T. A layer with more silent steps than T keeps T of them.
 
     Raises:
         ConversionError: if T is out of range: longer trains could need wider potentials than were proven to fit.
@@ -43,11 +42,12 @@ def at_time_steps(network: Network, time_steps: int) -> Network:
             f"network {network.name} is compiled for {network.time_steps} time steps and can run with "
             f"1..{network.time_steps}, not {time_steps}; compile it for more"
         )
-    layers = tuple(_with_silent(layer, min(layer.silent, time_steps)) for layer in network.layers)
+    layers = tuple(with_silent(layer, min(layer.silent, time_steps)) for layer in network.layers)
     return replace(network, time_steps=time_steps, layers=layers)
 
 
-def _with_silent(layer: Layer, silent: int) -> Layer:
+def with_silent(layer: Layer, silent: int) -> Layer:
+    """`layer` with at most its own number of silent steps; its thresholds become as much smaller as its potentials."""
     if silent == layer.silent:
         return layer
     half = 1 << layer.silent - silent >> 1

@@ -1,13 +1,14 @@
 """Random float networks out of everything that the compiler reads, for golden model against RTL."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from small_graphs import Builder, Padding, Pair
 
 from trispike.conversion import convert
 from trispike.errors import PlacementError
+from trispike.evaluation import with_silent
 from trispike.graph import Graph
 from trispike.lowering import lower
 from trispike.network import INPUT
@@ -25,21 +26,24 @@ class Case:
     """A random network and how it was converted; `images` are float32 [2, C, H, W]."""
 
     graph: Graph
-    options: dict[str, int | float | None]
+    options: dict[str, int | float]
     program: Program
     images: np.ndarray
 
 
 def random_case(seed: int, arch: Architecture) -> Case:
-    """A network that fits `arch`: one seed, one network, T, s and tau."""
+    """A network that fits `arch`: one seed, one network, T, s and tau; some have layers with fewer silent steps."""
     rng = np.random.default_rng(seed)
     for _ in range(ATTEMPTS):
         graph = _Draw(rng).graph(f"random{seed}")
         steps = int(rng.integers(1, MOST_TIME_STEPS + 1))
-        silent = None if rng.random() < 0.3 else int(rng.integers(0, steps + 1))
+        mixed, silent = rng.random() < 0.3, int(rng.integers(0, steps + 1))
         options = {"time_steps": steps, "silent": silent, "tau": float(rng.choice([1 / 2, 2 / 3, 3 / 4]))}
         x = rng.standard_normal((_CALIBRATION_IMAGES + 2, *graph.input_shape)).astype(np.float32)
         network, _ = convert(graph, arch, calibration=x[2:], **options)
+        if mixed:
+            layers = (with_silent(layer, int(rng.integers(0, layer.silent + 1))) for layer in network.layers)
+            network = replace(network, layers=tuple(layers))
         try:
             return Case(graph, options, lower(network, arch), x[:2])
         except PlacementError:

@@ -50,6 +50,18 @@ def test_global_average_and_linear_become_one(average_first):
     assert weights.shape == (3, 4, 6, 6) and np.ptp(weights, axis=(2, 3)).max() == 0
 
 
+@pytest.mark.parametrize("average_first", [True, False])
+def test_global_average_of_many_channels_stays(average_first):
+    """Its weights would have to be coarse for their sum to fit the accumulator."""
+    builder = GraphBuilder(SHAPE).conv("c", outputs=(1 << 14) // 36 + 1).relu("r")
+    if average_first:
+        builder.average_pool("a", 6, 6).linear("l", 3)
+    else:
+        builder.conv("l", outputs=3, kernel=1).average_pool("a", 6, 6)
+    graph = builder.build()
+    assert [node.name for node in canonical(graph).nodes] == [node.name for node in graph.nodes]
+
+
 def test_partial_average_stays():
     graph = GraphBuilder(SHAPE).conv("c").relu("r").average_pool("a", 3, 3).linear("l", 3).build()
     assert [name for _, name in same_function(graph)] == ["c", "r", "a", "l"]

@@ -46,10 +46,14 @@ def test_hand_worked_waits() -> None:
     next step begins 3 * 32 + 3 - 8 words ahead of where the banks then are."""
     network = convolution(3, size=32)
     formats = {name: output_format((16, 32, 32), 16) for name in (INPUT, "l0", "l1")}
-    reads = list(_reads(network.layers[1], formats, False, BASE))
-    assert _reading(reads, formats, BASE) == (9, 5 + 5 + 5)
-    gaps = formats | {"l0": replace(formats["l0"], pitch=35, plane=32 * 35 + 1)}
-    assert _reading(reads, gaps, BASE) == (9, 0)
+    [(source, read)] = _reads(network.layers[1], formats, False, BASE)
+
+    def reading(pitch: int, plane: int) -> tuple[float, float]:
+        return _reading((read,), ((0, pitch % BASE.banks),), plane % BASE.banks, BASE.columns, BASE.banks)
+
+    assert source == "l0"
+    assert reading(formats["l0"].pitch, formats["l0"].plane) == (9, 5 + 5 + 5)
+    assert reading(35, 32 * 35 + 1) == (9, 0)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])

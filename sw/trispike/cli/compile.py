@@ -8,7 +8,7 @@ import typer
 from .. import api, image
 from ..files import load_images
 from . import options
-from .console import say, show_json, show_table
+from .console import say, show_json, show_table, stages
 
 DEFAULT_LOSS = 0.005
 MOST_TIME_STEPS = 16
@@ -27,8 +27,8 @@ def command(
         typer.Option(help="Share of the images whose first choice may change, for --time-steps auto.", min=0, max=1),
     ] = None,
     silent: Annotated[
-        str, typer.Option(help="Silent steps, S, 0..T, or auto: what each layer needs.", metavar="S|auto")
-    ] = str(api.DEFAULT_SILENT),
+        str, typer.Option(help="Silent steps, S, 0..T, or auto: as many as the answers need.", metavar="S|auto")
+    ] = "auto",
     tau: Annotated[float, typer.Option(help="Threshold per spike, 1/2 <= tau < 1.")] = api.DEFAULT_TAU,
     calibrate: Annotated[
         Path | None, typer.Option(help="Images that show the range of activations.", metavar="X.npz")
@@ -41,9 +41,11 @@ def command(
     steps, allowed = _time_steps(time_steps, loss)
     image.check_target(output)
     calibration = None if calibrate is None else load_images(calibrate)
-    compilation = api.compile_with_report(
-        model, architecture, calibration=calibration, time_steps=steps, silent=_silent(silent), tau=tau, loss=allowed
-    )
+    with stages() as progress:
+        compilation = api.compile_with_report(
+            model, architecture, calibration=calibration, time_steps=steps, silent=_silent(silent), tau=tau,
+            loss=allowed, progress=progress,
+        )  # fmt: skip
     image.save(compilation.program, output)
     report = compilation.report
     for note in compilation.notes:
@@ -70,7 +72,8 @@ def command(
         for layer in report.layers
     ]
     columns = ("layer", "mode", "s", "output", "theta", "clipped", "SQNR", "spikes per step", "bits of V")
-    show_table(f"{report.network}: T = {report.time_steps}, {report.images} calibration images", columns, rows)
+    steps_used = f"T = {report.time_steps}, s = {report.silent}"
+    show_table(f"{report.network}: {steps_used}, {report.images} calibration images", columns, rows)
     say(
         f"wrote {output} for architecture {architecture.name}; first choice as in float: {100 * report.agreement:.1f} %"
     )

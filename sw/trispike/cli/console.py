@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 Report = Callable[[float, int], None]  #: called with the number of images done, parts included, and of all images
+StageReport = Callable[[str, float, int], None]  #: called with what is being done, too
 
 
 @dataclass
@@ -50,6 +51,13 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 @contextmanager
 def progress(task: str) -> Iterator[Report]:
     """A progress bar on stderr while the block runs; nothing if stderr is no terminal."""
+    with stages() as report:
+        yield lambda done, total: report(task, done, total)
+
+
+@contextmanager
+def stages() -> Iterator[StageReport]:
+    """A progress bar on stderr for work in several stages, which begins anew with every stage."""
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
@@ -61,5 +69,5 @@ def progress(task: str) -> Iterator[Report]:
         disable=not console.is_terminal,
     )
     with bar:
-        handle = bar.add_task(task, total=None)
-        yield lambda done, total: bar.update(handle, completed=done, total=total)
+        handle = bar.add_task("", total=None)
+        yield lambda stage, done, total: bar.update(handle, description=stage, completed=done, total=total)

@@ -2,6 +2,6 @@
 
 from .convert import convert
 from .report import ConversionReport, LayerReport
-from .search import fewest_time_steps
+from .search import fewest_silent_steps, fewest_time_steps
 
-__all__ = ["ConversionReport", "LayerReport", "convert", "fewest_time_steps"]
+__all__ = ["ConversionReport", "LayerReport", "convert", "fewest_silent_steps", "fewest_time_steps"]

@@ -18,6 +18,12 @@ from ..network import INPUT
 from .averages import plain_averages
 from .joints import channelwise_before_concats, channelwise_before_shuffles, with_few_sources
 
+MOST_SHARED = 1 << 14
+"""Synapses of an answer up to which an average and the linear layer at the output become one.
+
+The sum of its weights must fit the accumulator, which has 18 bits in all presets: with more synapses they would have
+less than some 40 levels to either side, and lose more than an average that is rounded."""
+
 SUPPORTED = (Conv, Relu, MaxPool, AveragePool, Add, Affine, Concat, Pad, Select)
 
 
@@ -138,7 +144,8 @@ def _without_repeated_relus(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 def _without_average_before_output(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A global average and the linear layer at the output, in either order, as one convolution over all pixels.
 
-    Nothing is rounded between the two, and the average costs no layer of its own.
+    Nothing is rounded between the two, and the average costs no layer of its own. With more than `MOST_SHARED` synapses
+    they stay two.
     """
     body = nodes[:-1] if isinstance(nodes[-1], Relu) else nodes
     if len(body) < 2 or body[-1].inputs != (body[-2].name,):
@@ -148,6 +155,8 @@ def _without_average_before_output(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         return nodes
     size = average.kernel
     pixels = size[0] * size[1]
+    if pixels * linear.weights.shape[1] > MOST_SHARED:
+        return nodes
     if any(average.padding) or body[-1].shape[1:] != (1, 1) or _covers_less(nodes, body[-2], size):
         return nodes
     weights = np.broadcast_to(linear.weights / pixels, (*linear.weights.shape[:2], *size)).copy()

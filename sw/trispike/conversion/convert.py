@@ -10,6 +10,7 @@ from ..errors import ConversionError
 from ..golden import shifted
 from ..graph import Graph
 from ..network import INPUT, Layer, Mode, Network
+from ..progress import StageProgress, unwatched
 from .calibration import MAX_IMAGES, Calibration, calibrate
 from .canonical import canonical
 from .fuse import Plan, fuse
@@ -20,8 +21,6 @@ from .report import ConversionReport, LayerReport, layer_report, span, spike_rat
 from .spiking import run_layer
 from .wide import parted, partial_sums
 
-MOST_SILENT = 3  #: silent steps that a layer gets at most without being told
-_WORTH = 0.5  #: dB of a layer's SQNR that make one more silent step worth its time
 _WORTH_OF_SPIKES = 1.0  #: dB of the first layer's SQNR for every time as many input spikes
 _JUDGES = 64  #: images on which the ways to code the input are compared
 
@@ -32,35 +31,37 @@ def convert(
     *,
     calibration: np.ndarray | None = None,
     time_steps: int = 8,
-    silent: int | None = None,
+    silent: int = 1,
     tau: float = 2 / 3,
     max_images: int = MAX_IMAGES,
     correct_bias: bool = True,
+    progress: StageProgress = unwatched,
 ) -> tuple[Network, ConversionReport]:
     """Turn `graph` into a spiking network whose every integer fits the widths of `arch`.
 
     `calibration` are images [N, C, H, W] as the network wants its input, of which at most `max_images` are used;
     without them random input takes their place and accuracy suffers (the report warns). `time_steps` is T, `silent`
-    is s; without it every layer gets the fewest silent steps beyond which one more gains next to nothing.
-    `correct_bias` shifts biases by what rounding leaves on average, 0.2 to 2 dB less error in the logits.
+    is s of all layers that fire. `correct_bias` shifts biases by what rounding leaves on average, 0.2 to 2 dB less
+    error in the logits. `progress` counts layers.
 
     Raises:
         ConversionError: if an option is out of range or the network cannot be exact on `arch`.
         InputError: if `calibration` does not suit the network.
     """
-    codings = _codings(arch, time_steps, silent, tau, correct_bias)
+    coding = _coding(arch, time_steps, silent, tau, correct_bias)
     graph = canonical(graph)
     plan = parted(fuse(graph), arch)
     data = calibrate(graph, calibration, time_steps, max_images)
-    coded = _coded_input(plan, data, arch, codings)
+    coded = _coded_input(plan, data, arch, coding)
     plan, scales, tensors = coded.plan, {INPUT: coded.scale}, {INPUT: coded.trains}
     real = {INPUT: shifted(data.images, coded.offset, coded.padding)}
     layers, rows = [], []
     for index, part in enumerate(plan.layers):
+        progress(f"converting layers, T = {time_steps}, s = {silent}", index, len(plan.layers))
         sources = {segment.source: tensors[segment.source] for segment in part.segments}
         wanted = partial_sums(part, real) if part.partial else data.activations[part.tensor]
         real[part.name] = wanted
-        layer, result, row = _best_layer(part, arch, codings, scales, sources, wanted)
+        layer, result, row = _converted(part, arch, coding, scales, sources, wanted)
         scales[layer.name], tensors[layer.name] = layer.scale, result
         layers.append(layer)
         rows.append(row)
@@ -80,9 +81,9 @@ def convert(
     return network, report
 
 
-def _coded_input(plan: Plan, data: Calibration, arch: Architecture, codings: tuple[Coding, ...]) -> CodedInput:
+def _coded_input(plan: Plan, data: Calibration, arch: Architecture, coding: Coding) -> CodedInput:
     """The input coded as it is, or around its middle if that makes the first layer better by what its spikes cost."""
-    images, time_steps = data.images, codings[0].time_steps
+    images, time_steps = data.images, coding.time_steps
     chosen = np.arange(min(_JUDGES, len(images))) * len(images) // min(_JUDGES, len(images))
     few = images[chosen]
     plain, centred = plain_input(plan, few, time_steps), centred_input(plan, few, time_steps)
@@ -92,7 +93,7 @@ def _coded_input(plan: Plan, data: Calibration, arch: Architecture, codings: tup
     def quality(coded: CodedInput) -> float:
         reader = coded.plan.layers[0]
         wanted = data.activations[reader.tensor][chosen]
-        _, _, row = _best_layer(reader, arch, codings, {INPUT: coded.scale}, {INPUT: coded.trains}, wanted)
+        _, _, row = _converted(reader, arch, coding, {INPUT: coded.scale}, {INPUT: coded.trains}, wanted)
         return np.inf if row.sqnr_db is None else row.sqnr_db
 
     before, after = quality(plain), quality(centred)
@@ -100,47 +101,32 @@ def _coded_input(plan: Plan, data: Calibration, arch: Architecture, codings: tup
     return (centred_input(plan, images, time_steps) if worth else None) or plain_input(plan, images, time_steps)
 
 
-def _codings(
-    arch: Architecture, time_steps: int, silent: int | None, tau: float, correct_bias: bool
-) -> tuple[Coding, ...]:
-    """The codings that every layer may choose from, the one with the fewest silent steps first."""
+def _coding(arch: Architecture, time_steps: int, silent: int, tau: float, correct_bias: bool) -> Coding:
+    """The coding that all layers share, if there is such a one."""
     if not 1 <= time_steps <= arch.max_time_steps:
         raise ConversionError(
             f"time_steps must lie in 1..{arch.max_time_steps} on architecture {arch.name}, not {time_steps}; "
             f"choose fewer or an architecture with more max_time_steps"
         )
-    if silent is not None and not 0 <= silent <= time_steps:
+    if not 0 <= silent <= time_steps:
         raise ConversionError(f"silent must lie in 0..time_steps = 0..{time_steps}, not {silent}; 1 is usual")
     if not 0.5 <= tau < 1:
         raise ConversionError(f"tau must lie in 1/2 <= tau < 1, not {tau}; 2/3 is usual")
-    chosen = range(1, min(MOST_SILENT, time_steps) + 1) if silent is None else (silent,)
-    return tuple(Coding(time_steps, steps, tau, correct_bias) for steps in chosen)
+    return Coding(time_steps, silent, tau, correct_bias)
 
 
-def _best_layer(
+def _converted(
     part: LayerPlan,
     arch: Architecture,
-    codings: tuple[Coding, ...],
+    coding: Coding,
     scales: dict[str, np.ndarray],
     sources: dict[str, np.ndarray],
     wanted: np.ndarray,
 ) -> tuple[Layer, np.ndarray, LayerReport]:
-    """The layer with the first coding that the next one does not better by `_WORTH` dB, its output and its row."""
-    best = None
-    for coding in codings if part.mode in (Mode.RELU, Mode.SIGNED) else codings[:1]:
-        try:
-            layer = build_layer(part, arch, coding, scales, sources, wanted)
-        except ConversionError:
-            if best is None:
-                raise
-            break  # more silent steps need more bits than there are
-        result = run_layer(layer, sources)
-        row = layer_report(layer, result, wanted, coding.time_steps)
-        if best is not None and (row.sqnr_db or 0) < (best[2].sqnr_db or 0) + _WORTH:
-            break
-        best = layer, result, row
-    assert best is not None, "there is at least one coding"
-    return best
+    """The layer, its output and its row of the report."""
+    layer = build_layer(part, arch, coding, scales, sources, wanted)
+    result = run_layer(layer, sources)
+    return layer, result, layer_report(layer, result, wanted, coding.time_steps)
 
 
 def _forget(tensors: dict[str, np.ndarray], remaining: Sequence[LayerPlan]) -> None:

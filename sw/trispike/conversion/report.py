@@ -43,13 +43,13 @@ class LayerReport:
 class ConversionReport:
     """A whole conversion.
 
-    `input_offset` is None where the input is coded as it is. `silent` is None where every layer was given its own.
-    `agreement` is the share of calibration images for which the spiking network's first choice is the float network's.
+    `input_offset` is None where the input is coded as it is. `silent` is s. `agreement` is the share of calibration
+    images for which the spiking network's first choice is the float network's.
     """
 
     network: str
     time_steps: int
-    silent: int | None
+    silent: int
     tau: float
     images: int
     input_scale: tuple[float, float]

@@ -1,4 +1,4 @@
-"""The fewest time steps with which a network still answers like the float one."""
+"""The fewest time steps, and the fewest silent steps, with which a network still answers like the float one."""
 
 import numpy as np
 
@@ -7,10 +7,55 @@ from trispike_hw.architecture import Architecture
 from ..errors import ConversionError, InputError
 from ..graph import Graph
 from ..network import Network
+from ..progress import StageProgress, unwatched
 from .convert import convert
 from .report import ConversionReport
 
 FIRST_TIME_STEPS = 8
+MOST_SILENT = 4  #: silent steps of a network that is not told how many
+SILENT_LOSS = 0.01  #: share of the images whose first choice may change before a network gets more silent steps
+
+
+def fewest_silent_steps(
+    graph: Graph,
+    arch: Architecture,
+    *,
+    calibration: np.ndarray | None,
+    time_steps: int = FIRST_TIME_STEPS,
+    tau: float = 2 / 3,
+    loss: float = SILENT_LOSS,
+    progress: StageProgress = unwatched,
+) -> tuple[Network, ConversionReport]:
+    """`convert` with the smallest s >= 1 for which the first choice differs on at most the share `loss` of the images.
+
+    Silent steps cost neuron updates, which layers with few spikes wait for, so that a network gets them only where it
+    answers wrongly without; and only as long as each makes it better: some networks need more time steps. With images
+    of which one alone is more than `loss`, s stays 1: they say too little. So it does without images.
+
+    Raises:
+        InputError: as `convert`.
+        ConversionError: as `convert` with s = 1; more silent steps that need wider potentials than there are, are left.
+    """
+
+    def attempt(silent: int) -> tuple[Network, ConversionReport]:
+        return convert(
+            graph, arch, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau, progress=progress
+        )
+
+    best = attempt(1)
+    if calibration is None or best[1].images * loss < 1:
+        return best
+    for silent in range(2, min(MOST_SILENT, time_steps) + 1):
+        if best[1].agreement >= 1 - loss:
+            break
+        try:
+            found = attempt(silent)
+        except ConversionError:
+            break
+        if found[1].agreement <= best[1].agreement:
+            break
+        best = found
+    return best
 
 
 def fewest_time_steps(
@@ -21,8 +66,11 @@ def fewest_time_steps(
     calibration: np.ndarray | None,
     silent: int | None = None,
     tau: float = 2 / 3,
+    progress: StageProgress = unwatched,
 ) -> tuple[Network, ConversionReport]:
     """`convert` with the smallest T for which the first choice differs on at most the share `loss` of the images.
+
+    `silent` is s; without it every T is tried with as many silent steps as `fewest_silent_steps` finds.
 
     Accuracy grows with T but for a few images, so the search goes from T = 8 down to the first failure, or up from
     there to the first success.
@@ -39,7 +87,13 @@ def fewest_time_steps(
     first = min(FIRST_TIME_STEPS, most)
 
     def attempt(time_steps: int) -> tuple[Network, ConversionReport]:
-        return convert(graph, arch, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau)
+        if silent is None:
+            return fewest_silent_steps(
+                graph, arch, calibration=calibration, time_steps=time_steps, tau=tau, loss=loss, progress=progress
+            )
+        return convert(
+            graph, arch, calibration=calibration, time_steps=time_steps, silent=silent, tau=tau, progress=progress
+        )
 
     found = attempt(first)
     if found[1].agreement >= 1 - loss:

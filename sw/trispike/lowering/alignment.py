@@ -7,6 +7,7 @@ jump; where the jumps go is decided by pitch, plane and base of the tensors modu
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise, product
 
 import numpy as np
@@ -28,6 +29,8 @@ SAMPLES = 16
 ROUNDS = 2
 """How often the search goes through all tensors."""
 
+_REMEMBERED = 1 << 16  #: answers about reads that are kept: the boxes of one layer ask the same questions
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -35,7 +38,6 @@ class _Read:
     `bits` bits each, the first at bit `offset` + `step_x` * x of source row `step_y` * y for output pixel (y, x).
     `events` is what walking them takes, in cycles."""
 
-    source: str
     rows: int
     dilation: int
     bits: int
@@ -59,11 +61,11 @@ def aligned(
     whose place it takes; tensors of one buffer get equal gaps. Words of the `written` ones come from the host;
     `packed` says that the network input is row-packed.
     """
-    reads = {layer.name: list(_reads(layer, formats, packed, arch)) for layer in layers}
+    reads = {layer.name: tuple(_reads(layer, formats, packed, arch)) for layer in layers}
     names = [name for name in formats if buffers[name] == name]
     found = dict(formats)
     readers = {
-        name: [layer for layer in layers if any(buffers[read.source] == name for read in reads[layer.name])]
+        name: [layer for layer in layers if any(buffers[source] == name for source, _ in reads[layer.name])]
         for name in names
     }
 
@@ -94,8 +96,11 @@ def _bases(now: Placement, tight: Placement, banks: int) -> Iterator[dict[str, i
     yield from ({"base": base} for base in range(banks))
 
 
-def _reads(layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: Architecture) -> Iterator[_Read]:
-    """The reads of a layer in their order; of a `packed` network input the kernel rows are channels."""
+def _reads(
+    layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: Architecture
+) -> Iterator[tuple[str, _Read]]:
+    """The reads of a layer in their order, each with the name of its source; of a `packed` network input the kernel
+    rows are channels."""
     for segment in layer.segments:
         place = formats[segment.source]
         rows, columns = segment.kernel
@@ -109,8 +114,7 @@ def _reads(layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: A
         channels = segment.weights.shape[1] if some else place.channels
         taps = [(tap, 1) for tap in range(columns)] if apart else [(0, columns)]
         for tap, width in taps:
-            yield _Read(
-                source=segment.source,
+            read = _Read(
                 rows=rows,
                 dilation=segment.dilation[0],
                 bits=channels if some else width * (arch.columns if lanewise else pitch),
@@ -119,33 +123,42 @@ def _reads(layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: A
                 step_y=stride_y,
                 events=rows * width * (1 if lanewise else SPIKES_PER_BIT * channels),
             )
+            yield segment.source, read
 
 
-def _cycles(layer: Layer, reads: Sequence[_Read], formats: Mapping[str, Placement], arch: Architecture) -> float:
+def _cycles(
+    layer: Layer, reads: Sequence[tuple[str, _Read]], formats: Mapping[str, Placement], arch: Architecture
+) -> float:
     """Cycles per step of the layer as far as its reads decide."""
-    words, waits = _reading(reads, formats, arch)
-    walk = max(sum(read.events for read in reads), arch.cluster_lanes * arch.tsa_passes)
+    banks = arch.banks
+    residues = tuple((formats[source].base % banks, formats[source].pitch % banks) for source, _ in reads)
+    plane = formats[reads[0][0]].plane % banks
+    words, waits = _reading(tuple(read for _, read in reads), residues, plane, arch.columns, banks)
+    walk = max(sum(read.events for _, read in reads), arch.cluster_lanes * arch.tsa_passes)
     channels, height, width = layer.neurons
     items = height * width * -(-channels // arch.columns)
     return (max(words + waits - walk, 0) + HIDDEN_WAIT * waits) * items / arch.lanes
 
 
-def _reading(reads: Sequence[_Read], formats: Mapping[str, Placement], arch: Architecture) -> tuple[float, float]:
-    """Words of a step, and cycles in which the wanted bank is not there, on average over the pixels."""
-    banks = arch.banks
+@lru_cache(_REMEMBERED)
+def _reading(
+    reads: tuple[_Read, ...], residues: tuple[tuple[int, int], ...], plane: int, columns: int, banks: int
+) -> tuple[float, float]:
+    """Words of a step, and cycles in which the wanted bank is not there, on average over the pixels.
+
+    `residues` are base and pitch of each read's source modulo the `banks`, `plane` is that of the first one's plane.
+    """
     x, y = np.arange(SAMPLES)[:, None], np.arange(banks)[None, :]
     words = waits = 0.0
     starts, ends = [], []
-    for read in reads:
-        place = formats[read.source]
-        down = read.dilation * place.pitch
+    for read, (base, pitch) in zip(reads, residues, strict=True):
         first = read.offset + x * read.step_x
-        in_row = (first + read.bits - 1) // arch.columns - first // arch.columns + 1
-        start = place.base + first // arch.columns + y * read.step_y * place.pitch
+        in_row = (first + read.bits - 1) // columns - first // columns + 1
+        start = base + first // columns + y * read.step_y * pitch
         starts.append(start)
-        ends.append(start + (read.rows - 1) * down + in_row)
+        ends.append(start + (read.rows - 1) * read.dilation * pitch + in_row)
         words += read.rows * float(np.mean(in_row))
-        waits += (read.rows - 1) * float(np.mean((down - in_row) % banks))
-    starts.append(starts[0] + formats[reads[0].source].plane)
+        waits += (read.rows - 1) * float(np.mean((read.dilation * pitch - in_row) % banks))
+    starts.append(starts[0] + plane)
     jumps = [(start - end) % banks for end, (_, start) in zip(ends, pairwise(starts), strict=True)]
     return words, waits + float(sum(np.mean(jump) for jump in jumps))

@@ -10,6 +10,7 @@ from ..book import Book, Chapter, Region, Span
 from ..errors import PlacementError
 from ..network import INPUT, Layer, Mode, Network
 from ..program import Code
+from ..progress import StageProgress, unwatched
 from .code import Placed, code_of, place
 from .cut import Cut, cuts
 from .excerpt import Excerpt
@@ -23,8 +24,10 @@ TRIED = 24
 """Ways to cut a layer that are tried, the best by estimate first."""
 
 
-def write_book(network: Network, arch: Architecture) -> Book:
+def write_book(network: Network, arch: Architecture, progress: StageProgress = unwatched) -> Book:
     """`network` in chapters: runs of layers that fit on chip together, and single layers in boxes that do.
+
+    `progress` counts the layers.
 
     Raises:
         Shortage: if not even a box of one tile and one pixel of some layer fits.
@@ -33,6 +36,7 @@ def write_book(network: Network, arch: Architecture) -> Book:
     writer = _Writer(network, arch)
     number = 0
     while number < len(network.layers):
+        progress("cutting layers into chapters", number, len(network.layers))
         count = writer.add_group(number)
         if not count:
             writer.add_layer(network.layers[number])
