@@ -198,16 +198,11 @@ def test_verilog(trispike):
     assert os.listdir() == ["small.v"]
 
 
-def test_verilog_for_a_device(trispike):
-    code, _, _ = trispike("verilog", "--preset", "nano", "--device", "ecp5", "-o", "nano.v")
-    with open("nano.v") as file:
-        assert code == 0 and "CCU2C" in file.read()
-
-
-def test_verilog_of_an_architecture_file(trispike, tmp_path):
-    (tmp_path / "mine.toml").write_text('base = "nano"\nmax_layers = 8\n')
-    code, _, err = trispike("verilog", "--arch", "mine.toml", "-o", "mine.v")
+def test_verilog_of_an_architecture_file_for_a_device(trispike, tmp_path):
+    (tmp_path / "mine.toml").write_text('base = "nano"\ncolumns = 4\n')
+    code, _, err = trispike("verilog", "--arch", "mine.toml", "--device", "ecp5", "-o", "mine.v")
     assert code == 0 and "architecture mine" in err
+    assert "CCU2C" in (tmp_path / "mine.v").read_text()
 
 
 def test_doctor(trispike):

@@ -51,8 +51,9 @@ def test_the_header_compiles_and_says_where_things_are(trispike, tmp_path):
 
 @pytest.mark.parametrize(("bus", "port"), [("stream", "i__payload"), ("axi", "s_axi_araddr"), ("wishbone", "wb_adr")])
 def test_verilog_has_the_ports_of_the_bus(trispike, bus, port):
-    assert trispike("verilog", "--preset", "nano", "--bus", bus, "-o", "nano.v")[0] == 0
-    assert re.search(rf"^module trispike\(.*\b{port}\b", Path("nano.v").read_text(), re.MULTILINE)
+    Path("narrow.toml").write_text('base = "nano"\ncolumns = 4\n')
+    assert trispike("verilog", "--arch", "narrow.toml", "--bus", bus, "-o", "narrow.v")[0] == 0
+    assert re.search(rf"^module trispike\(.*\b{port}\b", Path("narrow.v").read_text(), re.MULTILINE)
 
 
 def test_an_unknown_bus_is_wrong_usage(trispike):

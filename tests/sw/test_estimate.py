@@ -20,7 +20,7 @@ ARCH = preset("small")
 
 def item(events, words, banks=None):
     """An item with one slot whose reads make `events`; the banks turn up one after the other."""
-    return ItemWork(list(banks or range(len(events))), list(events), words, len(events) - words)
+    return ItemWork(list(banks or range(len(events))), list(events), [0] * len(events), words)
 
 
 def test_a_spike_takes_a_cycle_and_an_empty_word_none():
@@ -39,7 +39,7 @@ def test_a_lane_waits_for_its_bank_and_for_the_row():
     lane = Lane(0, 4, LaneTimings(queue=16, read=3, load=2, hand_over=4, vectors=2))
     lane.give(10, item([1, 1, 1], 1, banks=[3, 0, 1]))  # reads from cycle 12 on: bank 3 turns up in cycle 15
     assert lane.ready == 15 + 3 + 1 + 4
-    assert lane.read_ends == [16]
+    assert lane.read_ends == [17]
     lane.take(100)
     assert lane.ready == 101  # the second step's sums stood behind the first one's
     lane.take(104)
@@ -49,7 +49,7 @@ def test_a_lane_waits_for_its_bank_and_for_the_row():
 def test_reads_stop_when_the_queue_is_full():
     lane = Lane(0, 1, LaneTimings(queue=2, read=3, load=0, hand_over=4))
     lane.give(0, item([10] * 6, 3, banks=[0] * 6))
-    assert lane.read_ends == [4]  # the third word waited for the first to leave in cycle 3
+    assert lane.read_ends == [34]  # the sixth word waited for the fourth to leave in cycle 33
     assert lane.ready == 3 + 30 + 4
 
 

@@ -107,7 +107,7 @@ class Lane:
             self._word, self._issue, self._queued = word, issue, queued
             if word < total:
                 break
-            self.read_ends.append(issue - 1 - change)
+            self.read_ends.append(issue - 1 - change * changes[-1])
             self._item = None
         return self._issue != before
 
