@@ -52,12 +52,18 @@ def served(name: str, **options) -> Iterator[Server]:
             carrier.join()
 
 
+def interruptible() -> None:
+    """For a child that is to be interrupted: what a shell runs in the background ignores it, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def serve_verb() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`trispike serve` as a user starts it, with the device that it names."""
     with subprocess.Popen(
         [*TRISPIKE, "serve", "--preset", "nano"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
+        preexec_fn=interruptible,
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
@@ -137,7 +143,9 @@ def test_a_line_that_is_cut_ends_in_one_sentence(program, tmp_path):
     save(program, tmp_path / "image")
     with serve_verb() as (server, device):
         assert device.startswith("serial:")
-        run = subprocess.Popen(run_verb(device, tmp_path), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        run = subprocess.Popen(
+            run_verb(device, tmp_path), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+        )
         with pytest.raises(subprocess.TimeoutExpired):
             run.wait(6)
         server.kill()
@@ -157,7 +165,9 @@ def test_a_line_that_is_cut_ends_in_one_sentence(program, tmp_path):
 def test_interrupts_end_in_one_sentence(program, tmp_path):
     save(program, tmp_path / "image")
     with serve_verb() as (server, device):
-        run = subprocess.Popen(run_verb(device, tmp_path), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        run = subprocess.Popen(
+            run_verb(device, tmp_path), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+        )
         with pytest.raises(subprocess.TimeoutExpired):
             run.wait(6)
         run.send_signal(signal.SIGINT)
