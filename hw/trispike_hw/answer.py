@@ -11,6 +11,10 @@ from .round_robin import RoundRobin, selected
 from .tsa_layout import answer_part, answer_tiles
 
 
+PART_CYCLES = 2
+"""Cycles that a part takes beside one for each of its values."""
+
+
 class AnswerStore(wiring.Component):
     """One 32-bit sum per class, for the whole machine.
 
