@@ -103,11 +103,11 @@ class Accelerator(wiring.Component):
                 cluster.config.mode.eq(header.layer.mode),
                 cluster.config.plane.eq(header.output.plane),
             ]
-            pairs = slice(number * arch.cluster_lanes // 2, (number + 1) * arch.cluster_lanes // 2)
-            m.d.comb += cluster.pause.eq(loader.pause[pairs])
+            first_pair = number * arch.cluster_pairs
+            m.d.comb += cluster.pause.eq(loader.pause[first_pair : first_pair + arch.cluster_pairs])
             wiring.connect(m, cluster.o_words, writer.i[number])
             wiring.connect(m, cluster.o_answer, answer.i[number])
-            for pair, port in enumerate(cluster.weights, number * arch.cluster_lanes // 2):
+            for pair, port in enumerate(cluster.weights, first_pair):
                 m.d.comb += [
                     port.enable.eq(
                         (host.weights.enable & (host.weights_pair == pair))
@@ -136,6 +136,8 @@ class Accelerator(wiring.Component):
             answer.start.eq(sequencer.answer),
             answer.count.eq(sequencer.classes),
             sequencer.answered.eq(answer.done),
+            # Many lanes' counters are shown while they are stored.
+            sequencer.counted.eq(bank.complete if arch.lone_lane else 1),
             running.eq(sequencer.busy),
             bank.busy.eq(host.busy),
             bank.corrupt.eq(host.spikes.enable & (host.spikes.data.pos & host.spikes.data.neg).any()),
@@ -173,23 +175,41 @@ class Accelerator(wiring.Component):
     def _connect_program(self, m, host, sequencer, dispatcher, loader):
         """Program memory: written by the host, read by the sequencer between layers and by the dispatcher in them.
 
-        The weight loader reads it at any time, through the host's port: the host writes between runs only.
+        The weight loader reads it at any time, through the host's port: the host writes between runs only. A lane alone
+        leaves its memory's only reading port free most of the time, which is then the loader's.
         """
         m.submodules.program = program = memory.Memory(
             shape=PROGRAM_BITS, depth=self._arch.program_words, init=[], attrs=BLOCK_RAM
         )
-        write, read, lists = program.write_port(), program.read_port(), program.read_port()
-        shared = Signal(range(self._arch.program_words))
+        write, read = program.write_port(), program.read_port()
+        wanted, address = Signal(), Signal(range(self._arch.program_words))  # by the sequencer or the dispatcher
         m.d.comb += [
-            shared.eq(Mux(host.program.enable, host.program.address, loader.program_address)),
-            lists.addr.eq(shared),
-            lists.en.eq(~host.program.enable),
-            loader.program_data.eq(lists.data),
+            wanted.eq(sequencer.reads_program | dispatcher.program_enable),
+            address.eq(Mux(sequencer.reads_program, sequencer.program_address, dispatcher.program_address)),
             write.en.eq(host.program.enable),
-            write.addr.eq(shared),
             write.data.eq(host.program.data),
-            read.en.eq(sequencer.reads_program | dispatcher.program_enable),
-            read.addr.eq(Mux(sequencer.reads_program, sequencer.program_address, dispatcher.program_address)),
+        ]
+        if self._arch.lone_lane:
+            m.d.comb += [
+                write.addr.eq(host.program.address),
+                read.addr.eq(Mux(wanted, address, loader.program_address)),
+                loader.program_granted.eq(~wanted),
+                loader.program_data.eq(read.data),
+            ]
+        else:
+            lists = program.read_port()
+            shared = Signal(range(self._arch.program_words))
+            m.d.comb += [
+                shared.eq(Mux(host.program.enable, host.program.address, loader.program_address)),
+                lists.addr.eq(shared),
+                lists.en.eq(~host.program.enable),
+                loader.program_granted.eq(1),
+                loader.program_data.eq(lists.data),
+                write.addr.eq(shared),
+                read.en.eq(wanted),
+                read.addr.eq(address),
+            ]
+        m.d.comb += [
             sequencer.program_data.eq(read.data),
             dispatcher.program_data.eq(read.data),
             dispatcher.header.eq(sequencer.header),

@@ -32,7 +32,7 @@ class Architecture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ignored_types=(cached_property,))
 
     name: str = Field(default="custom", description="label of the description; not part of the digest")
-    lanes: int = _bounded(2, 64, "rows of the array, R: spike lanes")
+    lanes: int = _bounded(1, 64, "rows of the array, R: spike lanes")
     clusters: int = _bounded(1, 8, "groups of lanes with a spike-memory copy and a TSA row each")
     columns: int = _bounded(4, 16, "columns of the array, C: output channels of one tile, channels of one spike word")
     weight_bits: int = _bounded(2, 8, "bits of a signed weight")
@@ -55,10 +55,12 @@ class Architecture(BaseModel):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value}")
-        if not 2 <= self.cluster_lanes <= 16:
+        if self.lanes > 1 and not 2 <= self.cluster_lanes <= 16:
             raise ValueError(
                 f"lanes / clusters must lie in 2..16, not {self.lanes} / {self.clusters} = {self.cluster_lanes}"
             )
+        if self.clusters > self.lanes:
+            raise ValueError(f"clusters must not exceed lanes = {self.lanes}, but is {self.clusters}")
         if self.tsa_width > self.columns:
             raise ValueError(f"tsa_width must not exceed columns = {self.columns}, but is {self.tsa_width}")
         if self.spike_words % self.banks:
@@ -79,14 +81,25 @@ class Architecture(BaseModel):
         return self.lanes // self.clusters
 
     @property
+    def lone_lane(self) -> bool:
+        """Whether one lane is all there is: then what serves it is made for few cells, not for a turn a cycle."""
+        return self.lanes == 1
+
+    @property
     def banks(self) -> int:
-        """Banks of one spike-memory copy: one per lane of the cluster, so that every lane has one in every cycle."""
-        return self.cluster_lanes
+        """Banks of one spike-memory copy: one per lane of the cluster, so that every lane has one in every cycle; but
+        at least two, so that addresses have a bit that names the bank."""
+        return max(2, self.cluster_lanes)
 
     @property
     def pairs(self) -> int:
         """Weight memories: two neighbouring lanes share one."""
-        return self.lanes // 2
+        return self.clusters * self.cluster_pairs
+
+    @property
+    def cluster_pairs(self) -> int:
+        """Weight memories of one cluster; a lane alone has one for itself."""
+        return max(1, self.cluster_lanes // 2)
 
     @property
     def pes(self) -> int:
@@ -216,8 +229,9 @@ _COMMON: dict[str, Any] = {
 PRESETS: dict[str, Architecture] = {
     fields["name"]: build(_COMMON | fields)
     for fields in (
-        {"name": "nano", "lanes": 2, "clusters": 1, "tsa_width": 4, "spike_words": 4096, "weight_rows": 512,
-         "constant_tiles": 64, "program_words": 512},
+        {"name": "nano", "lanes": 1, "clusters": 1, "columns": 8, "accumulator_bits": 16, "potential_bits": 24,
+         "threshold_bits": 14, "bias_bits": 20, "max_time_steps": 8, "tsa_width": 1, "spike_words": 1536,
+         "weight_rows": 1024, "constant_tiles": 32, "program_words": 256, "max_segments": 2, "max_layers": 16},
         {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 8192, "weight_rows": 2048,
          "constant_tiles": 128, "program_words": 512},
         {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,

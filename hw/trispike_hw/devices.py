@@ -21,6 +21,7 @@ DEVICES = {
     for device in (
         Device("generic", "plain Verilog, for simulation, lint and any synthesis", ""),
         Device("ecp5", "carry primitives of the Lattice ECP5, one look-up table per accumulator bit", "LFE5U"),
+        Device("ice40", "single-port RAM of the Lattice iCE40 UltraPlus for weights", "iCE40UP"),
     )
 }
 """Every device by its name."""

@@ -8,8 +8,10 @@ from .architecture import Architecture
 from .delivery import SlotDelivery
 from .lane_picker import LanePicker
 from .layout import PROGRAM_BITS, LayerOutput, LayerOutputSteps, LayerShape, LayerTiles, Mode, slot
+from .lone_clip import LoneClip
 from .loops import LoopCounter
 from .segment_mover import SegmentMover
+from .segment_reader import SegmentReader
 from .tsa_layout import item_context
 from .window import WindowClip
 
@@ -59,8 +61,8 @@ class Dispatcher(wiring.Component):
         shape = header.layer
 
         m.submodules.loops = loops = LoopCounter()
-        m.submodules.mover = mover = SegmentMover(arch)
-        m.submodules.clip = clip = WindowClip(arch)
+        m.submodules.mover = mover = SegmentReader(arch) if arch.lone_lane else SegmentMover(arch)
+        m.submodules.clip = clip = LoneClip(arch) if arch.lone_lane else WindowClip(arch)
         wiring.connect(m, mover.o, clip.i)
         chosen = Signal(arch.lanes)  # lanes that get the item
         segment = Signal(range(arch.max_segments))
@@ -68,7 +70,6 @@ class Dispatcher(wiring.Component):
             loops.counts.eq(Cat(shape.window_x, shape.window_y, shape.out_x, shape.out_y, header.tiles.passes)),
             mover.start.eq(self.start),
             mover.segments.eq(self.segments),
-            mover.count.eq(shape.segments),
             mover.program_data.eq(self.program_data),
             self.program_enable.eq(mover.program_enable),
             self.program_address.eq(mover.program_address),
@@ -92,6 +93,8 @@ class Dispatcher(wiring.Component):
             wiring.connect(m, inner, wiring.flipped(port))
 
         working = Signal(arch.lanes)  # lanes of the pass, in tile mode
+        if isinstance(mover, SegmentMover):
+            m.d.comb += mover.count.eq(shape.segments)
         choice, send = Signal(arch.lanes), Signal()
         m.d.comb += [
             working[lane].eq(~loops.last_pass | (lane < header.tiles.last_lanes)) for lane in range(arch.lanes)

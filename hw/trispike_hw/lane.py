@@ -1,6 +1,6 @@
 """A lane: one row of the array, from work items to vectors of synaptic sums."""
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from .layout import slot, spike_word, weight_row
 from .processing_element import ProcessingElement
 from .tsa_layout import sums
 from .walker import Walker, event
+from .weight_memory import WEIGHT_LATENCY, WEIGHT_LATENCY_ALONE
 
 
 def stalls(lanes: int) -> data.StructLayout:
@@ -22,11 +23,12 @@ class Lane(wiring.Component):
     """Fetch, event walk and a row of `columns` processing elements.
 
     Function: takes work items as slots (one per segment) and delivers, for each of `time_steps` steps, the vector z.
-    The weight row for an event is asked for at `weight_address` and arrives two cycles later; after a cycle with
-    `pause` no row is asked for.
+    The weight row for an event is asked for at `weight_address` and arrives WEIGHT_LATENCY cycles later; after a cycle
+    with `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
-    cycle of its own unless its last word was empty (one) or the two vectors before it still wait. Back-pressure: sums
-    stand until taken; the walk stops when a third vector would be ready. `hungry`: no item waits behind the running
+    cycle of its own unless its last word was empty (one) or the two vectors before it still wait. A lane alone takes a
+    cycle to end a step, lets one vector wait, and hands it over in parts. Back-pressure: sums stand until taken; the
+    walk stops when one more vector would be ready. `hungry`: no item waits behind the running
     one. `fired`: an event with a spike was issued; otherwise one of `stalls` says why, unless the lane has no item.
     Reset: no item.
     """
@@ -64,31 +66,66 @@ class Lane(wiring.Component):
             fetch.data.eq(self.data),
             self.address.eq(fetch.address),
             self.hungry.eq(fetch.hungry),
-            walker.pause.eq(self.pause),
             self.weight_address.eq(walker.event.weight),
         ]
 
-        # The event waits for its weights: one cycle for the memory, one for the register behind it.
-        waiting, ready = Signal(event(arch)), Signal(event(arch))
-        m.d.sync += [waiting.eq(walker.event), ready.eq(waiting)]
+        # The event waits for its weights: one cycle for the memory, one for the register behind it, if there is one.
+        events = [walker.event]
+        for _ in range(WEIGHT_LATENCY_ALONE if arch.lone_lane else WEIGHT_LATENCY):
+            events.append(Signal(event(arch)))
+            m.d.sync += events[-1].eq(events[-2])
+        ready = events[-1]
 
-        # A second register behind z lets a step end while the vector before it waits for the TSA row.
-        finished, taken, moves = Signal(), Signal(), Signal()  # a vector stands in z; one is taken; z moves on
-        m.d.comb += [
-            taken.eq(self.o_sums.valid & self.o_sums.ready),
-            moves.eq(finished & (~self.o_sums.valid | taken)),
-        ]
-        for column in range(arch.columns):
-            m.submodules[f"pe{column}"] = pe = ProcessingElement(arch)
+        elements = [ProcessingElement(arch) for _ in range(arch.columns)]
+        for column, pe in enumerate(elements):
+            m.submodules[f"pe{column}"] = pe
             m.d.comb += [
                 pe.weight.eq(self.weights[column]),
                 pe.valid.eq(ready.valid[column]),
                 pe.sign.eq(ready.sign[column]),
-                pe.end.eq(ready.end),
             ]
-            with m.If(moves):
-                m.d.sync += self.o_sums.payload[column].eq(pe.z)
-        with m.If(ready.end):
+        sums = [pe.z for pe in elements]
+        taken, pausing = Signal(), Signal()  # a vector is taken; a step has ended, and its sum is not yet complete
+        vectors = 1 if arch.lone_lane else 2
+        if arch.lone_lane:
+            end = Signal()
+            m.d.sync += [pausing.eq(walker.ending), end.eq(ready.end)]
+            m.d.comb += [pe.end.eq(end) for pe in elements]
+            self._hand_over_parts(m, sums, end, taken)
+        else:
+            m.d.comb += [pe.end.eq(ready.end) for pe in elements]
+            self._hand_over(m, sums, ready.end, taken)
+
+        # An end under way claims a register before its vector arrives.
+        claimed = Signal(range(vectors + 1))
+        m.d.comb += [
+            walker.pause.eq(self.pause | pausing),
+            walker.blocked.eq((claimed == vectors) & ~taken),
+        ]
+        m.d.sync += claimed.eq(claimed + walker.ending - taken)
+
+        starved, paused = Signal(), Signal()  # and whether the pause is the lane's own
+        m.d.sync += [starved.eq(walker.idle & ~fetch.idle), paused.eq(pausing), self.fired.eq(walker.fired)]
+        m.d.sync += [
+            self.stalls.no_event.eq(walker.hollow),
+            self.stalls.no_word.eq(starved),
+            self.stalls.drain.eq(walker.held | (walker.paused & paused)),
+            self.stalls.weights.eq(walker.paused & ~paused),
+        ]
+        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())
+        return m
+
+    def _hand_over(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
+        """Vectors to `o_sums`. A second register behind z lets a step end while the vector before it waits for the TSA
+        row."""
+        finished, moves = Signal(), Signal()  # a vector stands in z; it moves on
+        m.d.comb += [
+            taken.eq(self.o_sums.valid & self.o_sums.ready),
+            moves.eq(finished & (~self.o_sums.valid | taken)),
+        ]
+        with m.If(moves):
+            m.d.sync += [self.o_sums.payload[column].eq(z) for column, z in enumerate(sums)]
+        with m.If(end):
             m.d.sync += finished.eq(1)
         with m.Elif(moves):
             m.d.sync += finished.eq(0)
@@ -97,18 +134,21 @@ class Lane(wiring.Component):
         with m.Elif(taken):
             m.d.sync += self.o_sums.valid.eq(0)
 
-        # An end under way claims a register before its vector arrives.
-        claimed = Signal(range(3))
-        m.d.comb += walker.blocked.eq((claimed == 2) & ~taken)
-        m.d.sync += claimed.eq(claimed + walker.ending - taken)
-
-        starved = Signal()
-        m.d.sync += [starved.eq(walker.idle & ~fetch.idle), self.fired.eq(walker.fired)]
-        m.d.sync += [
-            self.stalls.no_event.eq(walker.hollow),
-            self.stalls.no_word.eq(starved),
-            self.stalls.drain.eq(walker.held),
-            self.stalls.weights.eq(walker.paused),
+    def _hand_over_parts(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
+        """Vectors to `o_sums`, as many columns at a time as the TSA row updates: those behind them move up."""
+        width, passes = self._arch.tsa_width, self._arch.tsa_passes
+        columns = [Signal(z.shape(), name=f"column{number}") for number, z in enumerate(sums)]
+        part = Signal(range(max(2, passes)))
+        moves = self.o_sums.valid & self.o_sums.ready
+        m.d.comb += [
+            taken.eq(moves & (part == passes - 1)),
+            *(self.o_sums.payload[i].eq(column) for i, column in enumerate(columns[:width])),
         ]
-        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())
-        return m
+        with m.If(end):
+            m.d.sync += [column.eq(z) for column, z in zip(columns, sums, strict=True)]
+            m.d.sync += [self.o_sums.valid.eq(1), part.eq(0)]
+        with m.Elif(moves):
+            m.d.sync += [column.eq(behind) for column, behind in zip(columns, columns[width:], strict=False)]
+            m.d.sync += part.eq(part + 1)
+            with m.If(taken):
+                m.d.sync += self.o_sums.valid.eq(0)

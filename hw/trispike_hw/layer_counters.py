@@ -32,12 +32,17 @@ class LayerCounters(wiring.Component):
     `layer_done`, and is stored once.
     Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
     for the next layer, which takes far longer to begin, and no second `layer_done`. Throughput: all increments in every
-    cycle. `data` is the counter at `address` of the cycle before. Reset: sums are zero; the memory keeps its contents.
+    cycle. `data` is the counter at `address` of the cycle before; in a machine with one lane, which has one port for
+    reading, only if `complete` and not `busy`. Reset: sums are zero; the memory keeps its contents.
 
     Members
     -------
     run, layer_done : In(1)
         Layers are counted from `run` on.
+    busy : In(1)
+        A run is on.
+    complete : Out(1)
+        All counters of the layers that have ended are in the memory, from the cycle behind `layer_done` on.
     increments : In, one for each of FIELDS[1:]
         Of this cycle.
     address : In, layer * PLACES + index in FIELDS
@@ -53,6 +58,8 @@ class LayerCounters(wiring.Component):
             | {
                 "run": In(1),
                 "layer_done": In(1),
+                "busy": In(1),
+                "complete": Out(1),
                 "address": In(range(PLACES * arch.max_layers)),
                 "data": Out(RegisterBus.DATA_BITS),
             }
@@ -64,15 +71,14 @@ class LayerCounters(wiring.Component):
         m.submodules.memory = counters = memory.Memory(
             shape=RegisterBus.DATA_BITS, depth=PLACES * arch.max_layers, init=[], attrs=BLOCK_RAM
         )
-        host, old, write = counters.read_port(), counters.read_port(), counters.write_port()
-        m.d.comb += [host.addr.eq(self.address), self.data.eq(host.data)]
+        old, write = counters.read_port(), counters.write_port()
 
-        cycles, complete = Signal(RegisterBus.DATA_BITS), Signal(RegisterBus.DATA_BITS)
+        cycles, of_layer = Signal(RegisterBus.DATA_BITS), Signal(RegisterBus.DATA_BITS)
         m.d.sync += cycles.eq(cycles + 1)
         with m.If(self.run | self.layer_done):
             m.d.sync += cycles.eq(0)
         with m.If(self.layer_done):
-            m.d.sync += complete.eq(cycles + 1)
+            m.d.sync += of_layer.eq(cycles + 1)
 
         # A round starts with `run` and with every end of a layer: what is left then still belongs to that layer.
         place, writing = Signal(range(PLACES)), Signal()
@@ -108,17 +114,32 @@ class LayerCounters(wiring.Component):
         chosen = Signal(RegisterBus.DATA_BITS)
         with m.Switch(place):
             with m.Case(0):
-                m.d.comb += chosen.eq(complete)
+                m.d.comb += chosen.eq(of_layer)
             for number, total in sums.items():
                 with m.Case(number):
                     m.d.comb += chosen.eq(total)
         shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
+        counting = Signal()
+        m.d.comb += self.complete.eq(~ended)
+        if arch.lone_lane:
+            m.d.comb += [
+                counting.eq(self.busy | ended),
+                old.addr.eq(Mux(counting, shared, self.address)),
+                self.data.eq(old.data),
+            ]
+        else:
+            host = counters.read_port()
+            m.d.comb += [
+                counting.eq(1),
+                old.addr.eq(shared),
+                old.en.eq(~writing),
+                host.addr.eq(self.address),
+                self.data.eq(host.data),
+            ]
         m.d.comb += [
             shared.eq(Cat(place, layer)),
-            old.addr.eq(shared),
-            old.en.eq(~writing),
             write.addr.eq(shared),
-            write.en.eq(writing & ((place != 0) | ended) & (layer != arch.max_layers)),
+            write.en.eq(writing & counting & ((place != 0) | ended) & (layer != arch.max_layers)),
             write.data.eq(Mux((fresh & here).any() | here[0], 0, old.data) + chosen),
         ]
         return m

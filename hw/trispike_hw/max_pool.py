@@ -148,7 +148,7 @@ class MaxPool(wiring.Component):
         # Of d only the sign and whether it is decided (+-2) are kept; `decided` means nothing while d = 0.
         planes = ("second", "ahead", "behind", "decided")
         m.submodules.comparisons = comparisons = memory.Memory(
-            shape=data.StructLayout(dict.fromkeys(planes, columns)), depth=self._arch.cluster_lanes, init=[]
+            shape=data.StructLayout(dict.fromkeys(planes, columns)), depth=max(2, self._arch.cluster_lanes), init=[]
         )
         before, after = comparisons.read_port(domain="comb"), comparisons.write_port()
         m.d.comb += [before.addr.eq(word.lane), after.addr.eq(word.lane), after.en.eq(enable)]

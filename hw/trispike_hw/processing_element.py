@@ -13,12 +13,13 @@ class ProcessingElement(wiring.Component):
 
     Function: in a cycle with `valid`, acc <= acc + weight or, with `sign` (only then allowed), acc - weight. In a cycle
     with `end`, the sum (this cycle's weight included) goes to `z` and acc restarts at zero, so that the end of a step
-    costs no cycle.
+    costs no cycle. A lane alone adds nothing in that cycle and takes the sum in it: `z` is then acc itself, whose
+    register needs no cell beside that of its adder.
     Latency: one cycle. Throughput: one event per cycle. `z` stands until the next `end`. Reset: acc = z = 0.
     """
 
     def __init__(self, arch: Architecture):
-        self._bits = arch.accumulator_bits
+        self._bits, self._hands_over = arch.accumulator_bits, not arch.lone_lane
         super().__init__(
             {
                 "weight": In(signed(arch.weight_bits)),
@@ -41,6 +42,11 @@ class ProcessingElement(wiring.Component):
             adder.carry.eq(self.sign),
         ]
         m.d.sync += accumulator.eq(adder.sum)
-        with m.If(self.end):
-            m.d.sync += [accumulator.eq(0), self.z.eq(adder.sum)]
+        if self._hands_over:
+            with m.If(self.end):
+                m.d.sync += [accumulator.eq(0), self.z.eq(adder.sum)]
+        else:
+            m.d.comb += self.z.eq(accumulator)
+            with m.If(self.end):
+                m.d.sync += accumulator.eq(0)
         return m

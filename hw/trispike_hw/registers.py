@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 
 from . import layer_counters
 from .architecture import Architecture
@@ -93,6 +93,8 @@ class RegisterBank(wiring.Component):
         spikes_started, run, done: pulses that delimit the input and the run; `done` is the last answer word taken.
         events, words, no_event, no_word, drain, weights: increments of this cycle.
         layer_done: pulse, a layer ends.
+        complete: the counters of all layers that have ended can be read; a machine with one lane shows them then alone,
+            and not while it is busy.
     """
 
     bus: Any  # RegisterBus, whose members no type checker sees
@@ -109,6 +111,7 @@ class RegisterBank(wiring.Component):
     drain: Signal
     weights: Signal
     layer_done: Signal
+    complete: Signal
 
     def __init__(self, arch: Architecture) -> None:
         self._arch = arch
@@ -125,6 +128,7 @@ class RegisterBank(wiring.Component):
                 "words": In(range(arch.clusters + 1)),
                 **{name: In(range(arch.lanes + 1)) for name in STALLS},
                 "layer_done": In(1),
+                "complete": Out(1),
             }
         )
 
@@ -139,8 +143,12 @@ class RegisterBank(wiring.Component):
         contents = self._run_counters(m)
         m.submodules.layers = layers = LayerCounters(self.arch)
         m.d.comb += [
-            *(getattr(layers, name).eq(getattr(self, name)) for name in ("run", "layer_done", *LAYER_FIELDS[1:])),
+            *(
+                getattr(layers, name).eq(getattr(self, name))
+                for name in ("run", "layer_done", "busy", *LAYER_FIELDS[1:])
+            ),
             layers.address.eq(self.bus.address - LAYER_BASE),
+            self.complete.eq(layers.complete),
         ]
 
         digest = int(self.arch.digest[:16], 16)

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .carry_chains import TernaryAdder
-from .dispatch_layout import row_part, source_part, turn, window_job, window_part
+from .dispatch_layout import position_part, row_part, source_part, turn, window_job, window_part
 from .layout import (
     LOOP_LEVELS,
     PROGRAM_BITS,
@@ -109,11 +109,11 @@ class SegmentMover(wiring.Component):
             with m.If(go):
                 m.d.sync += self.o.payload[name].eq(get.data)
 
-        m.submodules.positions = positions = memory.Memory(shape=Position, depth=arch.max_segments, init=[])
+        m.submodules.positions = positions = memory.Memory(shape=position_part(arch), depth=arch.max_segments, init=[])
         put, get = positions.write_port(), positions.read_port(domain="comb")
         given = Position(word[: Position.as_shape().size])
         m.d.comb += [put.addr.eq(arrived.segment), get.addr.eq(arrived.segment), put.en.eq(arrived.valid & go)]
-        for name, field in Position.as_shape():
+        for name, field in position_part(arch):
             m.submodules[f"move_{name}"] = adder = TernaryAdder(field.width)
             m.d.comb += [
                 adder.a.eq(given[name]),

@@ -17,7 +17,8 @@ class Sequencer(wiring.Component):
     Function: on `run`, walks the program from word 0. A layer ends when the dispatcher has handed over all items and
     `quiet` says that nothing is in flight behind it, and begins when its weights are ready. `layer_done` pulses with
     the layer's number. After the last layer, if that has an answer, it pulses `answer` with the number of classes and
-    waits for `answered`. `finished` pulses at the end of a run.
+    waits for `answered`. `finished` pulses at the end of a run. Both wait for `counted`, so that a host that has the
+    last word can read all counters.
     Latency: seven cycles from the end of a layer to the dispatcher's start. No back-pressure. Reset: idle.
     """
 
@@ -41,6 +42,7 @@ class Sequencer(wiring.Component):
                 "answer": Out(1),
                 "classes": Out(16),
                 "answered": In(1),
+                "counted": In(1),
                 "finished": Out(1),
             }
         )
@@ -105,13 +107,13 @@ class Sequencer(wiring.Component):
                         m.next = "END"
                         with m.If(shape.mode == Mode.LOGITS):
                             m.next = "ANSWER"
-            with m.State("ANSWER"):
+            with m.State("ANSWER"), m.If(self.counted):
                 m.d.comb += self.answer.eq(1)
                 m.next = "WAIT"
             with m.State("WAIT"), m.If(self.answered):
                 m.d.comb += self.finished.eq(1)
                 m.next = "IDLE"
-            with m.State("END"):
+            with m.State("END"), m.If(self.counted):
                 m.d.comb += self.finished.eq(1)
                 m.next = "IDLE"
         return m

@@ -26,7 +26,7 @@ def rotated(m: Module, values: Sequence[Value], distance: Signal) -> Sequence[Va
 
 
 class SpikeMemory(wiring.Component):
-    """One copy of the spike memory, with a read bus for each of the N lanes of a cluster.
+    """One copy of the spike memory in N banks, with a read bus for each lane of a cluster: N of them, or one alone.
 
     Function: word address a lies in bank a mod N. The banks turn past the lanes: in any cycle lane l may read the bank
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
@@ -40,9 +40,9 @@ class SpikeMemory(wiring.Component):
         super().__init__(
             {
                 "write": In(WritePort(arch.spike_address_bits, spike_word(arch))),
-                "address": In(arch.spike_address_bits).array(arch.banks),
-                "turn": Out(range(arch.banks)).array(arch.banks),
-                "data": Out(spike_word(arch)).array(arch.banks),
+                "address": In(arch.spike_address_bits).array(arch.cluster_lanes),
+                "turn": Out(range(arch.banks)).array(arch.cluster_lanes),
+                "data": Out(spike_word(arch)).array(arch.cluster_lanes),
             }
         )
 
@@ -71,9 +71,12 @@ class SpikeMemory(wiring.Component):
         back, read_count = Signal.like(count), Signal.like(count)
         m.d.comb += back.eq(-count)
         m.d.sync += read_count.eq(count)
-        addresses = rotated(m, [address[bank_bits:] for address in self.address], back)
+        lanes = self._arch.cluster_lanes
+        addresses = rotated(m, [self.address[lane % lanes][bank_bits:] for lane in range(banks)], back)
         words = rotated(m, [read.data for read in reads], read_count)
-        for number, (read, address, word) in enumerate(zip(reads, addresses, words, strict=True)):
-            m.d.comb += [read.addr.eq(address), self.turn[number].eq(count + number)]
-            m.d.sync += self.data[number].eq(word)
+        for read, address in zip(reads, addresses, strict=True):
+            m.d.comb += read.addr.eq(address)
+        for lane in range(lanes):
+            m.d.comb += self.turn[lane].eq(count + lane)
+            m.d.sync += self.data[lane].eq(words[lane])
         return m

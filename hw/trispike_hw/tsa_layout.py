@@ -40,15 +40,15 @@ def layer_config(arch: Architecture) -> data.StructLayout:
 
 
 def sums(arch: Architecture) -> data.ArrayLayout:
-    """The vector z[t] of one lane."""
-    return data.ArrayLayout(signed(arch.accumulator_bits), arch.columns)
+    """The vector z[t] of one lane; a lane alone hands it over in parts, those of one update each."""
+    return data.ArrayLayout(signed(arch.accumulator_bits), arch.tsa_width if arch.lone_lane else arch.columns)
 
 
 def update(arch: Architecture) -> data.StructLayout:
     """Order to update neurons q * tsa_width .. (q + 1) * tsa_width - 1 of one lane by one step."""
     return data.StructLayout(
         {
-            "lane": range(arch.cluster_lanes),
+            "lane": range(max(2, arch.cluster_lanes)),  # Verilog has no signal without bits
             "q": max(1, arch.pass_bits),  # Verilog has no signal without bits
             "digit": range(arch.max_time_steps),  # number of the output digit, if `fires`
             "start": 1,  # step 0: V starts anew
@@ -64,7 +64,7 @@ def digit_word(arch: Architecture) -> data.StructLayout:
     """One digit of all channels of an item, with what pooling must know about it."""
     return data.StructLayout(
         {
-            "lane": range(arch.cluster_lanes),
+            "lane": range(max(2, arch.cluster_lanes)),  # Verilog has no signal without bits
             "digit": range(arch.max_time_steps),
             "address": arch.spike_address_bits,  # where digit 0 of the item goes
             "first": 1,

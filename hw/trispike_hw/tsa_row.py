@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from .architecture import Architecture
 from .constant_store import ConstantStore
 from .layout import Mode, constant_word
+from .lone_pool import LonePool
 from .max_pool import MaxPool
 from .ports import WritePort
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
@@ -19,8 +20,13 @@ from .tsa_scheduler import TsaScheduler
 
 __all__ = ["TsaRow", "item_context", "layer_config"]
 
-WORD_QUEUE = 16
-"""Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more."""
+
+def word_queue(arch: Architecture) -> int:
+    """Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more; a
+    lane alone has two of them under way, and one where a turn takes longer than a word to get there."""
+    if not arch.lone_lane:
+        return 16
+    return 2 if arch.tsa_passes >= 4 else 4
 
 
 class TsaRow(wiring.Component):
@@ -29,7 +35,7 @@ class TsaRow(wiring.Component):
     Function: docs/machine.md, section "TSA row". Latency: from sums to their spike word 11 + tsa_passes cycles if
     nobody else is served; pooling adds the wait for the window's last item. Throughput: one vector of sums, or one
     silent step, in tsa_passes cycles (one lane alone: see `TsaScheduler`). Back-pressure: while `o_words` waits, turns
-    go on until `WORD_QUEUE` is half full; a final vector in mode LOGITS waits for `o_logits`, and all turns behind it
+    go on until their queue is half full; a final vector in mode LOGITS waits for `o_logits`, and all turns behind it
     with it. A reset forgets all items; constants stay.
 
     A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 in the presets: just what a distributed
@@ -41,6 +47,7 @@ class TsaRow(wiring.Component):
     i_context : In(stream.Signature(item_context(arch))).array(cluster_lanes)
     i_sums : In(stream.Signature(sums(arch))).array(cluster_lanes)
         Taken (`ready`) with the last of a turn's tsa_passes cycles; must stand still until then, as streams do.
+        Those of a lane alone are taken part by part, one with each cycle of the turn.
     config : In(layer_config(arch))
         Stands still while the row is not idle.
     constants : In(WritePort)
@@ -79,7 +86,9 @@ class TsaRow(wiring.Component):
             issued.eq(scheduler.o.valid & scheduler.o.ready),
         ]
         for lane, port in enumerate(self.i_sums):
-            m.d.comb += port.ready.eq(issued & order.sums & scheduler.last_pass & (order.lane == lane))
+            m.d.comb += port.ready.eq(
+                issued & order.sums & (arch.lone_lane | scheduler.last_pass) & (order.lane == lane)
+            )
 
         # Read: sums, constants and states of the order, all there in the next cycle.
         m.submodules.store = store = ConstantStore(arch)
@@ -152,6 +161,8 @@ class TsaRow(wiring.Component):
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)
         branches: list[list[Value]] = [[], []]
+        if self._arch.lone_lane:
+            return self._only_branch(m, order, part)
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
         for number, (lane, q) in enumerate(groups):
             gated = Signal(part, name=f"gated{lane}_{q}")
@@ -161,6 +172,12 @@ class TsaRow(wiring.Component):
                 m.d.sync += Value.cast(gated).eq(0)
             branches[number % 2].append(Value.cast(gated))
         return [part(reduce(or_, words)) for words in branches]
+
+    def _only_branch(self, m: Module, order: data.View, part: data.ArrayLayout) -> list[data.View]:
+        """The same for a lane alone, which shows the sums of one pass after the other; the second branch is 0."""
+        gated, none = Signal(part), Signal(part)
+        m.d.sync += Value.cast(gated).eq(Mux(order.sums, Value.cast(self.i_sums[0].payload), 0))
+        return [gated, none]
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
         """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the
@@ -197,9 +214,10 @@ class TsaRow(wiring.Component):
 
         # What a word is for is known when its last order is issued, what it says three stages later: two queues.
         purpose = data.StructLayout({key: field.shape for key, field in digit_word(arch) if key not in digits})
-        m.submodules.purposes = purposes = fifo.SyncFIFO(width=purpose.size, depth=WORD_QUEUE)
-        m.submodules.words = words = fifo.SyncFIFO(width=2 * arch.columns, depth=WORD_QUEUE)
-        m.submodules.pool = pool = MaxPool(arch)
+        depth = word_queue(arch)
+        m.submodules.purposes = purposes = fifo.SyncFIFO(width=purpose.size, depth=depth)
+        m.submodules.words = words = fifo.SyncFIFO(width=2 * arch.columns, depth=depth)
+        m.submodules.pool = pool = LonePool(arch) if arch.lone_lane else MaxPool(arch)
         noted = Signal(purpose)
         m.d.comb += [
             noted.lane.eq(order.lane),
@@ -212,7 +230,7 @@ class TsaRow(wiring.Component):
             purposes.w_en.eq(issued & scheduler.last_pass & order.fires),
             words.w_data.eq(Cat(digits["pos"], digits["neg"])),
             words.w_en.eq(written.valid & written.last_pass & written.fires),
-            scheduler.hold.eq(words.level >= WORD_QUEUE // 2),
+            scheduler.hold.eq(words.level >= depth // 2),
             pool.i.valid.eq(words.r_rdy),
             pool.i.payload.eq(Cat(purposes.r_data, words.r_data)),
             purposes.r_en.eq(words.r_rdy & pool.i.ready),

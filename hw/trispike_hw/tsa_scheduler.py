@@ -63,10 +63,13 @@ class TsaScheduler(wiring.Component):
         trailing = Signal(self._lanes)  # only silent steps are left of the item
         steps = [Signal(5, name=f"step{lane}") for lane in lanes]
         finished = Signal(self._lanes)  # the lane's item has its last step scheduled
-        lane = Signal(range(self._lanes))
+        lane = Signal(range(max(2, self._lanes)))
         served = Signal(self._lanes)  # `lane`, one bit per lane
 
-        waiting, context = self._contexts(m, lane, served, finished)
+        if self._arch.lone_lane:
+            waiting, context = self._only_context(m, finished)
+        else:
+            waiting, context = self._contexts(m, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -171,3 +174,13 @@ class TsaScheduler(wiring.Component):
             read.addr.eq(Cat(selected(served, heads), lane)),
         ]
         return waiting, read.data
+
+    def _only_context(self, m: Module, finished: Signal) -> tuple[Signal, data.View]:
+        """The same for a lane alone: one context, in a register; the next one waits in the dispatcher."""
+        port, context, waiting = self.i_context[0], Signal(item_context(self._arch)), Signal()
+        m.d.comb += port.ready.eq(~waiting)
+        with m.If(finished):
+            m.d.sync += waiting.eq(0)
+        with m.Elif(port.valid & port.ready):
+            m.d.sync += [waiting.eq(1), context.eq(port.payload)]
+        return waiting, context

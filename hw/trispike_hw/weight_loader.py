@@ -14,9 +14,10 @@ class WeightLoader(wiring.Component):
 
     Function: docs/machine.md, "Weights from outside". `start` begins a run; without a list (`list` 0) every layer is
     `ready` at once. A row that arrives is announced to the lanes of its pairs by `pause` and written one cycle later,
-    when the even lanes, whose read port it takes, fire no event.
-    Latency: three cycles from a list word to its request. Throughput: one row a cycle. Back-pressure: waits for the
-    request to be taken and for rows at any pace; rows are always taken. Reset: no run, every layer ready.
+    when the even lanes, whose read port it takes, fire no event. With a lane alone it waits at `rows` meanwhile.
+    Latency: three cycles from a list word to its request, and those in which the program memory is not granted.
+    Throughput: one row a cycle, with a lane alone in two. Back-pressure: waits for the request to be taken and for rows
+    at any pace; rows are always taken. Reset: no run, every layer ready.
     """
 
     def __init__(self, arch: Architecture):
@@ -28,6 +29,7 @@ class WeightLoader(wiring.Component):
                 "ended_layers": In(range(arch.max_layers + 1)),  # layers of this run that have ended
                 "layer": In(range(arch.max_layers)),
                 "ready": Out(1),  # the weights of `layer` are there
+                "program_granted": In(1, init=1),  # a read in this cycle is one
                 "program_address": Out(range(arch.program_words)),
                 "program_data": In(PROGRAM_BITS),  # one cycle after its address
                 "request": Out(stream.Signature(WeightRequest)),
@@ -46,6 +48,7 @@ class WeightLoader(wiring.Component):
         left = Signal(16)  # rows of the burst that have not arrived
         address = Signal(range(self._arch.weight_rows))
         pairs = Signal(self._arch.pairs)
+        announcing, announced = Signal(), Signal()  # the row at `rows` is announced, or has been in the cycle before
         ready_layers = Signal(range(self._arch.max_layers + 1), init=self._arch.max_layers)
         arrived = self.rows.valid & self.rows.ready
 
@@ -57,15 +60,22 @@ class WeightLoader(wiring.Component):
         ]
         for pair in range(self._arch.pairs):
             m.d.comb += pairs[pair].eq(load.every | (load.pair == pair))
-        with m.If(arrived):
-            m.d.comb += self.pause.eq(pairs)
-            m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
-        m.d.sync += [
+        write = [
             self.write.enable.eq(arrived),
             self.write.address.eq(address),
             self.write.data.eq(self.rows.payload),
             self.write_pairs.eq(pairs),
         ]
+        with m.If(arrived):
+            m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+        if self._arch.lone_lane:
+            m.d.comb += write
+            m.d.sync += announced.eq(announcing)
+        else:
+            m.d.sync += write
+            m.d.comb += announcing.eq(arrived)
+        with m.If(announcing):
+            m.d.comb += self.pause.eq(pairs)
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
@@ -73,7 +83,7 @@ class WeightLoader(wiring.Component):
                 with m.If(self.list.any()):
                     m.d.sync += ready_layers.eq(0)
                     m.next = "READ"
-            with m.State("READ"):
+            with m.State("READ"), m.If(self.program_granted):
                 m.d.sync += pointer.eq(pointer + 1)
                 m.next = "DECODE"
             with m.State("DECODE"):
@@ -93,7 +103,10 @@ class WeightLoader(wiring.Component):
                 with m.If(self.request.ready):
                     m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += self.rows.ready.eq(1)
+                if self._arch.lone_lane:
+                    m.d.comb += [announcing.eq(self.rows.valid & ~announced), self.rows.ready.eq(announced)]
+                else:
+                    m.d.comb += self.rows.ready.eq(1)
                 with m.If(arrived & (left == 1)):
                     m.next = "READ"
             with m.State("WAIT"), m.If(self.ended_layers > load.count):

@@ -22,6 +22,7 @@ from trispike_hw.layout import (
 
 ARCH = architecture.build(architecture.preset("small").model_dump() | {"program_words": 128})
 NARROW = architecture.build(ARCH.model_dump() | {"columns": 8, "lanes": 2, "tsa_width": 8})
+ALONE = architecture.build(NARROW.model_dump() | {"lanes": 1})
 COUNTS = ("window_x", "window_y", "out_x", "out_y", "passes")
 
 
@@ -145,7 +146,7 @@ def program_of(segments: list[dict]) -> list[int]:
     return words
 
 
-@pytest.mark.parametrize("arch", [ARCH, NARROW], ids=["small", "narrow"])
+@pytest.mark.parametrize("arch", [ARCH, NARROW, ALONE], ids=["small", "narrow", "alone"])
 @pytest.mark.parametrize("seed", range(12))
 def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     rng = random.Random(seed)

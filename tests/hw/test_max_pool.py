@@ -9,10 +9,12 @@ from tsa_models import largest, planes, value
 
 from trispike_hw import architecture
 from trispike_hw.architecture import Architecture
+from trispike_hw.lone_pool import LonePool
 from trispike_hw.max_pool import MaxPool
 
 SMALL = architecture.preset("small")
 NARROW = architecture.build(SMALL.model_dump() | {"lanes": 2, "columns": 8, "tsa_width": 8, "max_time_steps": 8})
+ALONE = architecture.build(NARROW.model_dump() | {"lanes": 1})
 
 
 def random_train(rng: random.Random, length: int, best: list[int] | None) -> list[int]:
@@ -75,7 +77,7 @@ def interleaved(rng: random.Random, sequences: list[list]) -> list:
 
 def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stalls: tuple[float, float]) -> dict:
     """What the block writes, by address; every address once."""
-    dut = MaxPool(arch)
+    dut = LonePool(arch) if arch.lone_lane else MaxPool(arch)
     written = {}
 
     def take(word):
@@ -98,15 +100,16 @@ def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stal
     return written
 
 
+@pytest.mark.parametrize("arch", [NARROW, ALONE], ids=["narrow", "alone"])
 @pytest.mark.parametrize("length", [1, 2, 3, 8])
 @pytest.mark.parametrize("stalls", [(0.0, 0.0), (0.4, 0.0), (0.0, 0.5), (0.3, 0.3)])
-def test_largest_train_of_each_window(length: int, stalls: tuple[float, float]) -> None:
+def test_largest_train_of_each_window(arch: Architecture, length: int, stalls: tuple[float, float]) -> None:
     rng = random.Random(f"pool {length} {stalls}")
-    lanes = [windows(rng, NARROW, 24 // length + 4, length, lane) for lane in range(NARROW.cluster_lanes)]
+    lanes = [windows(rng, arch, 24 // length + 4, length, lane) for lane in range(arch.cluster_lanes)]
     expected = {address: word for _, part in lanes for address, word in part.items()}
     assert len(expected) == sum(len(part) for _, part in lanes)
     words = interleaved(rng, [part for part, _ in lanes])
-    assert pooled(NARROW, words, len(expected), rng, stalls) == expected
+    assert pooled(arch, words, len(expected), rng, stalls) == expected
 
 
 def test_full_length_trains_of_all_lanes() -> None:

@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
+from shapes import PAIR
 
 from trispike_hw import architecture
 from trispike_hw.layout import WeightRequest
@@ -16,7 +17,7 @@ from trispike_hw.memory.share import MemoryShare
 
 def arch_of(columns: int, weight_bits: int) -> architecture.Architecture:
     fields = {"columns": columns, "weight_bits": weight_bits, "tsa_width": 2}
-    return architecture.build(architecture.preset("nano").model_dump() | fields)
+    return architecture.build(PAIR.model_dump() | fields)
 
 
 class Shared(wiring.Component):

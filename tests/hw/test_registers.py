@@ -28,6 +28,7 @@ from trispike_hw.registers import (
 )
 
 ARCH = preset("small")
+ALONE = preset("nano")
 PULSES = ("corrupt", "unknown_command", "spikes_started", "run", "done", "layer_done")
 
 
@@ -39,11 +40,15 @@ class Bench:
     ctx: object
     cycle: int = 0
     totals: dict[str, int] = field(default_factory=dict)
+    busy: bool = False
 
     async def step(self, **now: int) -> None:
         """One cycle with these increments and pulses."""
         for name in (*PULSES, *LAYER_FIELDS[1:]):
             self.ctx.set(getattr(self.dut, name), now.get(name, 0))
+        self.busy = self.busy or bool(now.get("run", 0))
+        self.ctx.set(self.dut.busy, self.busy)
+        self.busy = self.busy and not now.get("done", 0)
         await self.ctx.tick()
         self.cycle += 1
 
@@ -92,13 +97,14 @@ def test_reads_are_pipelined_one_a_cycle():
 def test_status_bits():
     async def body(bench):
         assert await bench.read(STATUS) == 0
-        bench.ctx.set(bench.dut.busy, 1)
+        bench.busy = True
         assert await bench.read(STATUS) == STATUS_BUSY
-        bench.ctx.set(bench.dut.busy, 0)
+        bench.busy = False
         await bench.step(corrupt=1)
         await bench.step(unknown_command=1)
         assert await bench.read(STATUS) == STATUS_CORRUPT | STATUS_UNKNOWN_COMMAND
         await bench.step(run=1)
+        await bench.step(done=1)
         assert await bench.read(STATUS) == STATUS_CORRUPT | STATUS_UNKNOWN_COMMAND
         await bench.step(spikes_started=1)
         assert await bench.read(STATUS) == STATUS_UNKNOWN_COMMAND
@@ -106,8 +112,9 @@ def test_status_bits():
     simulate(body)
 
 
+@pytest.mark.parametrize("arch", [ARCH, ALONE], ids=["small", "nano"])
 @pytest.mark.parametrize("seed", range(4))
-def test_counters_follow_a_plain_model(seed):
+def test_counters_follow_a_plain_model(arch, seed):
     chance = random.Random(seed)
 
     async def quiet(bench, least, most):
@@ -127,8 +134,8 @@ def test_counters_follow_a_plain_model(seed):
                 counts = dict.fromkeys(LAYER_FIELDS, 0)
                 length = LAG + chance.choice([1, 5, 40, 200])
                 for i in range(length):
-                    now = {name: chance.choice([0, 1, ARCH.lanes]) for name in LAYER_FIELDS[1:]}
-                    now |= {"words": chance.choice([0, ARCH.clusters])}
+                    now = {name: chance.choice([0, 1, arch.lanes]) for name in LAYER_FIELDS[1:]}
+                    now |= {"words": chance.choice([0, arch.clusters])}
                     if i < LAG:
                         now = {}
                     for name, value in now.items():
@@ -152,7 +159,7 @@ def test_counters_follow_a_plain_model(seed):
                 shown = {name: await bench.read(layer_register(number, name)) for name in LAYER_FIELDS}
                 assert shown == counts, f"layer {number}"
 
-    simulate(body)
+    simulate(body, arch)
 
 
 def test_a_run_without_new_spikes_took_no_input_cycles():

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from shapes import PAIR
 from tsa_models import neuron_step
 
 from trispike_hw import architecture
@@ -14,8 +15,7 @@ LATENCY = 3
 ARCHITECTURES = {
     "small": architecture.preset("small"),
     "narrow": architecture.build(
-        architecture.preset("nano").model_dump()
-        | {"accumulator_bits": 8, "potential_bits": 12, "threshold_bits": 4, "bias_bits": 6}
+        PAIR.model_dump() | {"accumulator_bits": 8, "potential_bits": 12, "threshold_bits": 4, "bias_bits": 6}
     ),
     "wide thresholds": architecture.build(
         architecture.preset("small").model_dump() | {"potential_bits": 14, "threshold_bits": 16, "bias_bits": 14}

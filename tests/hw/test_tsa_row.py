@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import PAIR
 from streams import drain, feed
 from tsa_models import largest, logit, planes, train
 
@@ -18,12 +19,14 @@ from trispike_hw.tsa_row import TsaRow
 PATIENCE = 5000
 FEW_TILES = {"constant_tiles": 8}
 ARCHITECTURES = {
-    name: architecture.build(architecture.preset("nano").model_dump() | FEW_TILES | fields)
+    name: architecture.build(PAIR.model_dump() | FEW_TILES | fields)
     for name, fields in {
-        "nano": {},
+        "pair": {},
         "base": {"lanes": 8, "tsa_width": 8},
         "wide": {"lanes": 4, "tsa_width": 16},
         "columns 8": {"lanes": 2, "columns": 8, "tsa_width": 4, "accumulator_bits": 12, "potential_bits": 24},
+        "alone": {"lanes": 1, "columns": 8, "tsa_width": 1, "max_time_steps": 8},
+        "alone, in one pass": {"lanes": 1, "columns": 8, "tsa_width": 8, "max_time_steps": 8},
         "columns 4, one neuron": {"lanes": 4, "columns": 4, "tsa_width": 1, "spike_words": 8192},
     }.items()
 }
@@ -39,7 +42,9 @@ class Layer:
     mode: Mode
     constants: list[list[dict[str, int]]]  # [tile][column]
     contexts: list[list[dict[str, int]]]  # [lane][item]
-    sums: list[list[list[int]]]  # [lane][item * T + t][column]
+    sums: list[
+        list[list[int]]
+    ]  # [lane][item * T + t][column], or of a lane alone a part of the columns after the other
     plane: int
     words: dict[int, tuple[int, int]] = field(default_factory=dict)
     parts: list[tuple[int, int, tuple[int, ...]]] = field(default_factory=list)  # (tile, q, values), sorted
@@ -69,6 +74,7 @@ def random_layer(
     """A layer of `kind` (mode, T, s) with `items` items per lane; `pooled`, in windows of up to four."""
     mode, time_steps, silent = kind
     lanes, columns = range(arch.cluster_lanes), range(arch.columns)
+    part = arch.tsa_width if arch.lone_lane else arch.columns
     layer = Layer(
         arch, time_steps, silent, mode, constants, [[] for _ in lanes], [[] for _ in lanes], arch.spike_words // 18 + 1
     )
@@ -83,7 +89,7 @@ def random_layer(
                 tile, use_bias = rng.randrange(arch.constant_tiles), rng.getrandbits(1)
                 spread = 1 << rng.randint(0, 9)
                 z = [[rng.randint(-spread, spread) for _ in columns] for _ in range(time_steps)]
-                layer.sums[lane] += z
+                layer.sums[lane] += [step[low : low + part] for step in z for low in range(0, arch.columns, part)]
                 layer.contexts[lane].append(
                     {
                         "address": tile if mode == Mode.LOGITS else base,
@@ -148,7 +154,7 @@ def run(layers: list[Layer], rng: random.Random, stall: float) -> None:
             written.clear()
             parts.clear()
 
-    def feeder(port, payloads, seed: random.Random):
+    def feeder(port, payloads, seed: random.Random, stall: float = stall):
         async def bench(ctx):
             for number in range(len(layers)):
                 while turn[0] < number:
@@ -156,6 +162,9 @@ def run(layers: list[Layer], rng: random.Random, stall: float) -> None:
                 await feed(ctx, port, payloads[number], seed, stall)
 
         return bench
+
+    # A lane alone hands over the parts of a vector one behind the other.
+    between_sums = 0.0 if layers[0].arch.lone_lane else stall
 
     async def words(ctx):
         await drain(ctx, dut.o_words, take_word, rng, stall, lambda: False, PATIENCE)
@@ -169,7 +178,8 @@ def run(layers: list[Layer], rng: random.Random, stall: float) -> None:
     for lane in range(layers[0].arch.cluster_lanes):
         contexts, sums = [layer.contexts[lane] for layer in layers], [layer.sums[lane] for layer in layers]
         simulator.add_testbench(feeder(dut.i_context[lane], contexts, random.Random(rng.random())), background=True)
-        simulator.add_testbench(feeder(dut.i_sums[lane], sums, random.Random(rng.random())), background=True)
+        seed = random.Random(rng.random())
+        simulator.add_testbench(feeder(dut.i_sums[lane], sums, seed, between_sums), background=True)
     simulator.add_testbench(words, background=True)
     simulator.add_testbench(answers, background=True)
     simulator.run()
@@ -283,7 +293,7 @@ def test_a_full_output_stops_the_row_and_loses_nothing() -> None:
 
 @pytest.mark.parametrize("mode", [Mode.RELU, Mode.LOGITS])
 def test_idle_means_that_every_accepted_item_is_out(mode: Mode) -> None:
-    arch = ARCHITECTURES["nano"]
+    arch = ARCHITECTURES["pair"]
     rng = random.Random(f"idle {mode}")
     time_steps, items = 3, 20
     dut = TsaRow(arch)

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from shapes import PAIR
 
 from trispike_hw import architecture
 from trispike_hw.walker import Walker
@@ -44,7 +45,7 @@ def expected_events(word: dict, columns: int, rows: int) -> list[tuple]:
 @pytest.mark.parametrize("columns", [4, 8, 16])
 def test_events_of_random_words(columns: int) -> None:
     rng = random.Random(columns)
-    arch = architecture.build(architecture.preset("nano").model_dump() | {"columns": columns})
+    arch = architecture.build(PAIR.model_dump() | {"columns": columns})
     dut = Walker(arch)
     words = [random_word(rng, columns, arch.weight_rows) for _ in range(WORDS)]
     expected = [event for word in words for event in expected_events(word, columns, arch.weight_rows)]
@@ -77,7 +78,7 @@ def test_events_of_random_words(columns: int) -> None:
 
 
 def test_blocked_end_waits() -> None:
-    arch = architecture.preset("nano")
+    arch = PAIR
     dut = Walker(arch)
     word = {"spikes": 0b101, "neg": 0, "weight": 0, "lanewise": 0, "repeats": 1, "end": 1}
     valid = []

@@ -6,20 +6,24 @@ import pytest
 from amaranth.sim import Simulator
 
 from trispike_hw import architecture
+from trispike_hw.architecture import Architecture
 from trispike_hw.layout import Load, LoadKind, WeightRequest, pack, weight_row
 from trispike_hw.weight_loader import WeightLoader
 
 ARCH = architecture.build(
     architecture.preset("small").model_dump() | {"weight_rows": 64, "program_words": 64, "columns": 4, "tsa_width": 4}
 )
+ALONE = architecture.build(ARCH.model_dump() | {"lanes": 1})
 BASE = 20
 
 
-def run_list(loads: list[dict], ended_at: dict[int, int], seed: int) -> tuple[list, dict[int, int]]:
+def run_list(
+    loads: list[dict], ended_at: dict[int, int], seed: int, arch: Architecture = ARCH
+) -> tuple[list, dict[int, int]]:
     """Play a list; layer n ends in cycle `ended_at[n]`. Returns writes (cycle, pairs, address, row) and the cycle in
     which each layer became ready."""
     rng = random.Random(seed)
-    dut = WeightLoader(ARCH)
+    dut = WeightLoader(arch)
     program = [0] * BASE + [pack(Load, load) for load in loads] + [0] * 8
     writes, ready_at, pending, clock, paused = [], {}, [], [0], [0]
     stall = rng.choice((0, 0.5, 0.9))
@@ -29,6 +33,7 @@ def run_list(loads: list[dict], ended_at: dict[int, int], seed: int) -> tuple[li
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
+        waits = False  # a row was offered and not taken
         for cycle in range(3000):
             clock[0] = cycle
             ended = sum(1 for end in ended_at.values() if end <= cycle)
@@ -40,7 +45,7 @@ def run_list(loads: list[dict], ended_at: dict[int, int], seed: int) -> tuple[li
             ctx.set(dut.program_data, program[ctx.get(dut.program_address)] if cycle == 0 else address_data[0])
             take = rng.random() >= stall
             ctx.set(dut.request.ready, take)
-            give = bool(pending) and rng.random() >= stall
+            give = bool(pending) and (waits or rng.random() >= stall)
             ctx.set(dut.rows.valid, give)
             if give:
                 ctx.set(dut.rows.payload, weight_row(ARCH).const(row_of(pending[0])))
@@ -55,7 +60,8 @@ def run_list(loads: list[dict], ended_at: dict[int, int], seed: int) -> tuple[li
                 request = ctx.get(dut.request.payload)
                 assert isinstance(request.shape(), type(WeightRequest.as_shape()))
                 pending.extend(range(request.source, request.source + request.count))
-            if give and ctx.get(dut.rows.ready):
+            waits = give and not ctx.get(dut.rows.ready)
+            if give and not waits:
                 pending.pop(0)
             address_data[0] = program[ctx.get(dut.program_address)]
             await ctx.tick()
@@ -92,6 +98,17 @@ def test_rows_reach_their_pairs_in_order(seed: int):
     assert ready_at[0] < ready_at[1]
     assert writes[-1][0] <= ready_at[1] + 1
     assert 2 not in ready_at
+
+
+def test_a_lane_alone_gets_its_rows_from_where_they_wait():
+    loads = [
+        {"source": 40, "count": 6, "target": 2, "every": 1, "kind": LoadKind.LOAD},
+        {"count": 0, "kind": LoadKind.READY},
+        {"kind": LoadKind.END},
+    ]
+    writes, ready_at = run_list(loads, {}, 2, ALONE)
+    assert [write[1:] for write in writes] == [(1, 2 + k, row_of(40 + k)) for k in range(6)]
+    assert writes[-1][0] <= ready_at[0] + 1
 
 
 def test_wait_keeps_what_a_layer_uses():

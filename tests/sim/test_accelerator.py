@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from random_networks import random_image, random_network
+from shapes import PAIR
 
 from trispike.emulator import Emulator
 from trispike.lowering import lower
@@ -67,8 +68,8 @@ def test_one_flipped_weight_bit_is_found(icarus):
 
 
 def test_weights_stream_in_while_layers_run_in_parts(icarus):
-    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 96})
-    network = random_network(11, preset("nano"), largest=5)
+    arch = build(PAIR.model_dump() | {"name": "tight", "weight_rows": 96})
+    network = random_network(11, PAIR, largest=5)
     program = lower(network, arch)
     assert program.external is not None and len(set(program.layer_names)) < len(program.layer_names)
     images = np.stack([random_image(network, number) for number in range(2)])
@@ -80,8 +81,8 @@ def test_weights_stream_in_while_layers_run_in_parts(icarus):
 
 
 def test_a_wrong_row_of_the_external_memory_is_found(icarus):
-    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 96})
-    network = random_network(11, preset("nano"), largest=5)
+    arch = build(PAIR.model_dump() | {"name": "tight", "weight_rows": 96})
+    network = random_network(11, PAIR, largest=5)
     program = lower(network, arch)
     altered = program.external.copy()
     altered[:4] ^= 16

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from random_networks import random_image, random_network
+from shapes import PAIR
 from small_books import ROOMY, tightest
 from small_graphs import Builder, images
 
@@ -13,7 +14,7 @@ from trispike.conversion import convert
 from trispike.errors import ToolError
 from trispike.lowering import fit
 from trispike.network import INPUT
-from trispike_hw.architecture import build, preset
+from trispike_hw.architecture import build
 from trispike_sim.simulate import simulate
 from trispike_sim.tools import find
 
@@ -45,7 +46,7 @@ def test_chains_and_residual_additions_are_bit_exact(icarus: str) -> None:
     pooled = net.max_pool(net.relu(net.conv(joined, 8)), 2, 2)
     net.conv(pooled, 5, kernel=2, padding=(0, 0, 0, 0))
     graph = net.graph("chain")
-    arch = build(preset("nano").model_dump() | {"name": "tight", "spike_words": 256, "weight_rows": 128})
+    arch = build(PAIR.model_dump() | {"name": "tight", "spike_words": 256, "weight_rows": 128})
     network, _ = convert(graph, arch, calibration=images(graph, 8), silent=1)
     assert any("/part" in layer.name for layer in network.layers)
     book, _ = fit(network, arch)

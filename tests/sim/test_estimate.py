@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from random_networks import random_image, random_network
+from shapes import PAIR
 from small_graphs import GRAPHS
 from small_graphs import images as made_up
 
@@ -59,8 +60,8 @@ def test_several_clusters():
 
 @pytest.mark.long
 def test_weights_from_outside():
-    arch = build(preset("nano").model_dump() | {"name": "tight", "weight_rows": 96})
-    network = random_network(11, preset("nano"), largest=5)
+    arch = build(PAIR.model_dump() | {"name": "tight", "weight_rows": 96})
+    network = random_network(11, PAIR, largest=5)
     program = lower(network, arch)
     assert program.external is not None
     check(program, random_image(network, 1)[None])

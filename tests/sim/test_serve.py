@@ -128,7 +128,7 @@ def test_hosts_come_and_go_and_one_may_stop_in_the_middle(program):
 
 
 def test_a_device_of_another_architecture_is_refused(program):
-    other = build(preset("nano").model_dump() | {"name": "other", "weight_rows": 1024})
+    other = build(preset("nano").model_dump() | {"name": "other", "weight_rows": 2048})
     foreign = api.compile(MODEL, other, calibration=load_digits(CALIBRATION_SET).x)
     with served("nano") as server, pytest.raises(DeviceError) as raised:
         open_device(f"serial:{server.path}").run(foreign, load_digits().x[:1])

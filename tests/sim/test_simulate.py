@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from playback import SHORTEST_LAYER, Playback, Step
 from random_networks import random_image, random_network
+from shapes import PAIR
 
 from trispike.errors import DeviceError, InputError, OutputError, ToolError
 from trispike.golden import GoldenModel
 from trispike.lowering import lower
 from trispike.streams import input_stream, load_stream
-from trispike_hw.architecture import Architecture, preset
+from trispike_hw.architecture import Architecture
 from trispike_sim.simulate import simulate
 from trispike_sim.tools import find
 
-ARCH = preset("nano")
+ARCH = PAIR
 NETWORK = random_network(3, ARCH, largest=5)
 PROGRAM = lower(NETWORK, ARCH)
 IMAGES = np.stack([random_image(NETWORK, seed) for seed in range(2)])
@@ -260,8 +261,8 @@ def test_a_design_for_another_architecture_is_refused(playback):
     with pytest.raises(DeviceError) as raised:
         run(other)
     assert str(raised.value) == (
-        f"the program is for architecture nano ({ARCH.digest[:16]}), but the design is of architecture "
-        f"{other.arch.digest[:16]}; generate its Verilog for nano, or compile the network for the architecture that it "
+        f"the program is for architecture pair ({ARCH.digest[:16]}), but the design is of architecture "
+        f"{other.arch.digest[:16]}; generate its Verilog for pair, or compile the network for the architecture that it "
         "has"
     )
 

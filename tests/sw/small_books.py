@@ -1,12 +1,14 @@
 """Books of small networks, made by memories that are too small for them."""
 
+from shapes import PAIR
+
 from trispike.book import Book
 from trispike.errors import PlacementError
 from trispike.lowering.chapters import write_book
 from trispike.network import Network
-from trispike_hw.architecture import build, preset
+from trispike_hw.architecture import build
 
-ROOMY = build(preset("nano").model_dump() | {"name": "roomy", "spike_words": 32768, "weight_rows": 4096,
+ROOMY = build(PAIR.model_dump() | {"name": "roomy", "spike_words": 32768, "weight_rows": 4096,
                                              "constant_tiles": 256, "program_words": 4096})  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from emulation import check
 from random_networks import random_image, random_network
+from shapes import PAIR
 
 from trispike.emulator import Emulator
 from trispike.errors import DeviceError
@@ -16,6 +17,7 @@ from trispike_hw.architecture import Architecture, build, preset
 
 ARCHITECTURES = {
     "nano": preset("nano"),
+    "pair": PAIR,
     "small": preset("small"),
     "base": preset("base"),
     "large": preset("large"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shapes import PAIR
 from test_streamed_weights import two_layer_program, two_layers
 
 from trispike import image
@@ -49,7 +50,7 @@ def test_weights_that_no_flash_holds_are_refused(trispike, tmp_path, monkeypatch
 @pytest.mark.parametrize(("columns", "bits", "stride"), [(4, 2, 1), (8, 5, 2), (16, 5, 4)])
 def test_rows_are_filled_up_to_a_power_of_two(columns, bits, stride):
     fields = {"columns": columns, "weight_bits": bits, "tsa_width": 2}
-    arch = build(preset("nano").model_dump() | fields)
+    arch = build(PAIR.model_dump() | fields)
     rows = np.zeros((3, columns), np.int8)
     rows[:, 0] = (1, -1, 2)
     words = external_words(rows, arch)

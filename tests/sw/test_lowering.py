@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from emulation import check
 from random_networks import random_image
+from shapes import PAIR
 
 from trispike.emulator.words import parse_program
 from trispike.errors import PlacementError
@@ -188,14 +189,14 @@ def test_layers_move_to_tile_mode_when_weights_do_not_fit() -> None:
 
 def test_weight_memory_too_small() -> None:
     net = network((16, 12, 12), logits(INPUT, (16, 12, 12)), time_steps=2)
-    assert refusal(net, preset("nano")) == (
+    assert refusal(net, PAIR) == (
         "a tile of layer logits needs 2304 weight rows per lane pair, but there are 512 in architecture "
-        "nano; no preset would do, so give an architecture file with weight_rows >= 2304"
+        "pair; no preset would do, so give an architecture file with weight_rows >= 2304"
     )
     net = network((16, 10, 10), logits(INPUT, (16, 10, 10)), time_steps=2)
-    assert refusal(net, preset("nano")) == (
+    assert refusal(net, PAIR) == (
         "a tile of layer logits needs 1600 weight rows per lane pair, but there are 512 in "
-        "architecture nano; preset small would do"
+        "architecture pair; preset small would do"
     )
 
 
@@ -251,7 +252,7 @@ def test_too_many_tiles_of_constants() -> None:
     arch = changed(SMALL, constant_tiles=4)
     net = network((2, 3, 3), layer("conv", (64, 3, 3), conv(INPUT, 64, 2, 1)), logits("conv", (64, 3, 3)))
     assert refusal(net, arch) == (
-        "the network needs 5 tiles of constants, but there are 4 in architecture changed; preset small would do"
+        "the network needs 5 tiles of constants, but there are 4 in architecture changed; preset nano would do"
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from emulation import check
 from random_networks import random_image, random_network
+from shapes import PAIR
 
 from trispike.emulator import Emulator
 from trispike.errors import DeviceError, PlacementError
@@ -223,10 +224,10 @@ def test_a_tile_that_does_not_fit() -> None:
     layers = (dense("hidden", INPUT, 64, 700), dense("logits", "hidden", 10, 64, Mode.LOGITS))
     network = Network("wide", 4, (700, 1, 1), np.ones(700), layers)
     with pytest.raises(PlacementError) as caught:
-        lower(network, preset("nano"))
+        lower(network, PAIR)
     assert str(caught.value) == (
-        "a tile of layer hidden needs 700 weight rows per lane pair, but there are 512 in architecture nano; preset "
-        "small would do"
+        "a tile of layer hidden needs 700 weight rows per lane pair, but there are 512 in architecture pair; preset "
+        "nano would do"
     )
 
 
@@ -240,7 +241,7 @@ def test_too_many_parts() -> None:
     with pytest.raises(PlacementError) as caught:
         lower(network, arch)
     assert str(caught.value) == (
-        "the network in parts needs 5 layers, but there are 4 in architecture few; preset nano would do"
+        "the network in parts needs 5 layers, but there are 4 in architecture few; preset small would do"
     )
 
 

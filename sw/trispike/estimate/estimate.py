@@ -8,7 +8,7 @@ import numpy as np
 from ..program import Program
 from .machine import image_cycles
 from .statistics import Progress, Statistics, assumed, measured
-from .timings import TIMINGS, Timings
+from .timings import Timings, timings_of
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,16 @@ class Estimate:
 
 
 def estimate(
-    program: Program, x: np.ndarray | None = None, *, progress: Progress | None = None, timings: Timings = TIMINGS
+    program: Program, x: np.ndarray | None = None, *, progress: Progress | None = None, timings: Timings | None = None
 ) -> Estimate:
-    """The cycles of `program` with the spikes of images `x`, real [N, C, H, W], or with assumed ones.
+    """The cycles of `program` with the spikes of images `x`, real [N, C, H, W], or with assumed ones; `timings` are
+    those of its architecture unless given.
 
     Raises:
         InputError: if the network does not take `x`.
     """
     statistics = assumed(program.network) if x is None else measured(program.network, x, progress)
-    return of_statistics(program, statistics, timings)
+    return of_statistics(program, statistics, timings or timings_of(program.arch))
 
 
 def of_statistics(program: Program, statistics: Statistics, timings: Timings) -> Estimate:

@@ -56,7 +56,7 @@ class Lane:
         """The last event of a step goes out; its sums claim their place."""
         self._ending = None
         self._ended.append(cycle)
-        self._free = self.idle_from = cycle
+        self._free = self.idle_from = cycle + self._timings.end
         self._ask()
 
     def _ask(self) -> None:

@@ -45,7 +45,7 @@ class Loader:
     def _load(self, word: dict[str, int], decoded: int) -> int:
         """Ask for the rows of a list word; the cycle behind the last of them."""
         begin = decoded + self._timings.request + self._timings.memory
-        end = begin + word["count"]
+        end = begin + word["count"] * self._timings.row
         for pair in range(self._pairs) if word["every"] else (word["pair"],):
             self.pauses[pair].append((begin, end))
         return end

@@ -151,14 +151,15 @@ class Row:
         """A word in the queue behind the neurons goes through pooling to the spike memory."""
         window = self._layer.window
         last_item = self._in_window[lane] == window - 1
-        passed = self._pool.pass_at(there)
+        alone = window == 1
+        passed = self._pool.pass_at(there, 1 if alone else self._timings.digit)
         self._queued.append((there, passed))
         written = passed
-        if window == 1:
+        if alone:
             written = self._outlets.writer.pass_at(passed)
         elif ended and last_item:
             for _ in range(self._layer.time_steps):
-                written = self._outlets.writer.pass_at(self._pool.pass_at(passed + 1))
+                written = self._outlets.writer.pass_at(self._pool.pass_at(passed + 1, self._timings.digit))
         if ended:
             self._in_window[lane] = (self._in_window[lane] + 1) % window
         self._written = max(self._written, written + self._timings.write)

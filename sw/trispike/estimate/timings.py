@@ -7,6 +7,7 @@ they add up to with the cycles that the RTL counts. When a block's timing change
 from dataclasses import dataclass
 
 from trispike_hw.answer import PART_CYCLES
+from trispike_hw.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class DispatcherTimings:
 
 
 @dataclass(frozen=True)
+class LoneDispatcherTimings(DispatcherTimings):
+    """The same for a lane alone (segment_reader.py): one segment after the other, nothing beside it."""
+
+    describe: int = 0
+    slot: int = 10
+
+    def item(self, segments: int, dropped_rows: int, first: bool) -> tuple[int, int]:
+        arrival, _ = super().item(segments, dropped_rows, first)
+        return arrival, self.slot * segments + self.dropped_row * dropped_rows + self.follow
+
+
+@dataclass(frozen=True)
 class LaneTimings:
     """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
 
@@ -48,6 +61,7 @@ class LaneTimings:
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step to its sums at the TSA row
     vectors: int = 2  # sums of steps that can wait for the row
+    end: int = 0  # cycles that the end of a step takes
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ class RowTimings:
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
     room: int = 8  # words in that queue with which no turn begins
     write: int = 5  # from that queue to the spike memory
+    digit: int = 1  # cycles that pooling takes for a word
     part: int = 4  # from a final pass to its part of the answer at the answer store
     part_added: int = PART_CYCLES  # cycles of a part in the answer store, beside one for each value
 
@@ -72,6 +87,7 @@ class LoaderTimings:
     decode: int = 2  # reading and decoding a word of the load list
     request: int = 1  # until the request is taken
     wait: int = 1  # behind the end of a layer
+    row: int = 1  # cycles of a row that comes
     memory: int = 32  # until the external memory answers: what `trispike simulate` assumes
 
 
@@ -88,3 +104,17 @@ class Timings:
 
 TIMINGS = Timings()
 """The machine as its RTL stands."""
+
+LONE_TIMINGS = Timings(
+    sequencer=SequencerTimings(answer=20),
+    dispatcher=LoneDispatcherTimings(),
+    lane=LaneTimings(hand_over=4, vectors=1, end=1),
+    row=RowTimings(contexts=2, room=1, write=2, digit=2),
+    loader=LoaderTimings(row=2),
+)
+"""The same where a lane is alone."""
+
+
+def timings_of(arch: Architecture) -> Timings:
+    """Those of the blocks that `arch` has."""
+    return LONE_TIMINGS if arch.lone_lane else TIMINGS

@@ -66,7 +66,7 @@ ECP5 = Family(
 )
 
 ICE40UP = Family(
-    verilog="generic",
+    verilog="ice40",
     synthesis="synth_ice40 -device u -spram",
     counts={
         "lut": {"SB_LUT4": 1},
