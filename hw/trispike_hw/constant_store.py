@@ -10,14 +10,15 @@ from .ports import BLOCK_RAM, WritePort
 
 
 class ConstantStore(wiring.Component):
-    """Keeps theta, phi and bias of all tiles and shows those of the neurons that are updated next.
+    """Keeps the constants of all tiles and shows those of the neurons that are updated next.
 
     Function: while `ready`, `constants` shows, in the cycle after `tile` and `q` stood at the inputs, the constants of
     neurons q * tsa_width .. of that tile. A row that updates all columns at once would want a memory as wide as a whole
     tile, most of it empty: block RAMs are deep, not wide. Instead the constants of one tile stand in registers, and a
     `wanted` tile that is another one is first read in `constant_passes` words. Lanes mostly work on one tile.
     Latency: one cycle, and six where the tile changes and tsa_width = columns. Throughput: one order a cycle.
-    Back-pressure: `ready`. A reset forgets the tile in the registers; the memory keeps its contents.
+    Back-pressure: `ready`, which for that is a register: `moves` says that `next_tile` will stand at `tile` in the next
+    cycle. A reset forgets the tile in the registers; the memory keeps its contents.
     """
 
     def __init__(self, arch: Architecture):
@@ -26,6 +27,8 @@ class ConstantStore(wiring.Component):
             {
                 "write": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "wanted": In(1),
+                "moves": In(1),
+                "next_tile": In(range(arch.constant_tiles)),
                 "tile": In(range(arch.constant_tiles)),
                 "q": In(max(1, arch.pass_bits)),
                 "ready": Out(1),
@@ -57,16 +60,17 @@ class ConstantStore(wiring.Component):
         fetching = Signal()
         bits = Value.cast(self.constants)
         m.d.comb += [
-            self.ready.eq(valid & (held == self.tile)),
             fetching.eq(self.wanted & ~self.ready & (word != passes)),
             read.addr.eq(Cat(word[: (passes - 1).bit_length()], self.tile)),
         ]
         m.d.sync += coming.eq(fetching)
+        with m.If(self.moves):
+            m.d.sync += self.ready.eq(valid & (held == self.next_tile))
         with m.If(fetching):
             m.d.sync += [word.eq(word + 1), valid.eq(0)]
         with m.If(coming):
             m.d.sync += bits.eq(Cat(bits, Value.cast(read.data))[-len(bits) :])
         with m.If(word == passes):
-            m.d.sync += [word.eq(0), held.eq(self.tile), valid.eq(1)]
+            m.d.sync += [word.eq(0), held.eq(self.tile), valid.eq(1), self.ready.eq(1)]
         with m.If(self.write.enable):
-            m.d.sync += valid.eq(0)
+            m.d.sync += [valid.eq(0), self.ready.eq(0)]

@@ -91,22 +91,21 @@ class Dispatcher(wiring.Component):
         for port, inner in zip(self.o_slot, delivery.o, strict=True):
             wiring.connect(m, inner, wiring.flipped(port))
 
-        working = Signal(arch.lanes)  # lanes of the pass, in tile mode
+        in_last = Signal(arch.lanes)  # lanes of the last pass, in tile mode
         choice, send = Signal(arch.lanes), Signal()
-        m.d.comb += [
-            working[lane].eq(~loops.last_pass | (lane < header.tiles.last_lanes)) for lane in range(arch.lanes)
-        ]
+        m.d.sync += [in_last[lane].eq(lane < header.tiles.last_lanes) for lane in range(arch.lanes)]
+        working = in_last | (~loops.last_pass).replicate(arch.lanes)
         m.d.comb += choice.eq(Mux(shape.tile_mode, working, Mux(loops.first_of_window, picker.pick, chosen)))
         contexts_wait = self._contexts(m, loops, choice, send)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
+                m.d.comb += [self.idle.eq(1), loops.restart.eq(1)]
                 with m.If(self.start):
                     m.d.sync += segment.eq(0)
-                    m.d.comb += loops.restart.eq(1)
                     m.next = "CHOOSE"
-            with m.State("CHOOSE"), m.If(~contexts_wait & choice.any()):
+            anybody = shape.tile_mode | ~loops.first_of_window | picker.pick.any()
+            with m.State("CHOOSE"), m.If(~contexts_wait & anybody):
                 m.d.comb += [send.eq(1), picker.picked.eq(loops.first_of_window & ~shape.tile_mode)]
                 m.d.sync += chosen.eq(choice)
                 m.next = "SEGMENTS"

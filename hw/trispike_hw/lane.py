@@ -1,6 +1,6 @@
 """A lane: one row of the array, from work items to vectors of synaptic sums."""
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -97,10 +97,13 @@ class Lane(wiring.Component):
         with m.Elif(taken):
             m.d.sync += self.o_sums.valid.eq(0)
 
-        # An end under way claims a register before its vector arrives.
-        claimed = Signal(range(3))
-        m.d.comb += walker.blocked.eq((claimed == 2) & ~taken)
-        m.d.sync += claimed.eq(claimed + walker.ending - taken)
+        # An end under way claims a register before its vector arrives: one bit a register.
+        claimed = Signal(2)
+        m.d.comb += walker.blocked.eq(claimed[1] & ~taken)
+        with m.If(walker.ending & ~taken):
+            m.d.sync += claimed.eq(Cat(Const(1, 1), claimed))
+        with m.Elif(taken & ~walker.ending):
+            m.d.sync += claimed.eq(claimed >> 1)
 
         starved = Signal()
         m.d.sync += [starved.eq(walker.idle & ~fetch.idle), self.fired.eq(walker.fired)]

@@ -27,7 +27,8 @@ class LayerCounters(wiring.Component):
     """Counts what happens in each layer and keeps it, 32 bits a counter.
 
     Function: increments gather in narrow sums. Round after round each sum is added to its counter in the memory, one
-    every other cycle, and begins anew; so there is one wide adder, not one for each counter. A layer's own counters
+    every other cycle, and begins anew; so there is one wide adder, not one for each counter. Registers before the adder
+    take the sum and the memory's slow output, and what comes of it is written while the next one is waited for. A layer's own counters
     start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
     `layer_done`, and is stored once.
     Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
@@ -113,12 +114,21 @@ class LayerCounters(wiring.Component):
                 with m.Case(number):
                     m.d.comb += chosen.eq(total)
         shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
+        before, increment = Signal.like(chosen), Signal.like(chosen)
+        counted, counts = Signal.like(shared), Signal()  # whose counter those are for, if for any
+        with m.If(writing):
+            m.d.sync += [
+                before.eq(Mux((fresh & here).any() | here[0], 0, old.data)),
+                increment.eq(chosen),
+                counted.eq(Cat(place, layer)),
+                counts.eq(((place != 0) | ended) & (layer != arch.max_layers)),
+            ]
         m.d.comb += [
-            shared.eq(Cat(place, layer)),
+            shared.eq(Mux(writing, counted, Cat(place, layer))),
             old.addr.eq(shared),
             old.en.eq(~writing),
             write.addr.eq(shared),
-            write.en.eq(writing & ((place != 0) | ended) & (layer != arch.max_layers)),
-            write.data.eq(Mux((fresh & here).any() | here[0], 0, old.data) + chosen),
+            write.en.eq(writing & counts),
+            write.data.eq(before + increment),
         ]
         return m

@@ -35,6 +35,10 @@ class TsaScheduler(wiring.Component):
     config : In(layer_config(arch))
     hold : In(1)
     o : Out(stream.Signature(update(arch)))
+    moves : Out(1)
+        `o` shows another turn in the next cycle, or none.
+    next_tile : Out
+        The constants of that turn.
     last_pass : Out(1)
         The order on `o` is the last of its turn.
     idle : Out(1)
@@ -51,6 +55,8 @@ class TsaScheduler(wiring.Component):
                 "config": In(layer_config(arch)),
                 "hold": In(1),
                 "o": Out(stream.Signature(update(arch))),
+                "moves": Out(1),
+                "next_tile": Out(range(arch.constant_tiles)),
                 "last_pass": Out(1),
                 "idle": Out(1),
             }
@@ -95,7 +101,7 @@ class TsaScheduler(wiring.Component):
                 order.lane.eq(lane),
                 order.digit.eq(step - self.config.silent),
                 order.start.eq(step == 0),
-                order.sums.eq(step <= last_sums),
+                order.sums.eq(Mux(step <= last_sums, served, 0)),
                 order.fires.eq((step >= self.config.silent) & (self.config.mode != Mode.LOGITS)),
                 order.end.eq(ended),
                 order.context.eq(context),
@@ -112,13 +118,16 @@ class TsaScheduler(wiring.Component):
         issuing = Signal()
         m.d.comb += [
             self.o.valid.eq(issuing),
-            self.last_pass.eq(self.o.payload.q == self._arch.tsa_passes - 1),
+            self.last_pass.eq(1 if self._arch.tsa_passes == 1 else self.o.payload.q == self._arch.tsa_passes - 1),
             pass_free.eq(~issuing | (self.o.ready & self.last_pass)),
+            self.moves.eq(pass_free),
+            self.next_tile.eq(order.context.constants),
         ]
         with m.If(pass_free):
             m.d.sync += [issuing.eq(ordered), self.o.payload.eq(order)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.payload.q.eq(self.o.payload.q + 1)
+        if self._arch.tsa_passes > 1:
+            with m.Elif(self.o.ready):
+                m.d.sync += self.o.payload.q.eq(self.o.payload.q + 1)
 
         release, released = Signal(), Signal.like(lane)
         m.d.comb += [release.eq(issuing & self.o.ready & self.last_pass), released.eq(self.o.payload.lane)]
@@ -146,28 +155,35 @@ class TsaScheduler(wiring.Component):
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
         m.submodules.writers = writers = RoundRobin(self._lanes)
         waiting = Signal(self._lanes)
+        pushed, writer = Signal(self._lanes), Signal.like(lane)  # who was chosen writes a cycle later
         heads = [Signal(range(QUEUE), name=f"head{i}") for i in lanes]
         tails = [Signal(range(QUEUE), name=f"tail{i}") for i in lanes]
         inputs = [Signal(shape.size, name=f"input{i}") for i in lanes]
         for i, port in enumerate(self.i_context):
-            full, level = Signal(name=f"full{i}"), Signal(range(QUEUE + 1), name=f"level{i}")
+            full, level = Signal(name=f"full{i}"), Signal(QUEUE, name=f"level{i}")  # level: a bit per context
             m.d.comb += [
                 port.ready.eq(~full),
-                writers.requests[i].eq(full & (level != QUEUE)),
-                waiting[i].eq(level != 0),
+                writers.requests[i].eq(full & ~level[-1]),
+                waiting[i].eq(level[0]),
             ]
             with m.If(port.valid & port.ready):
                 m.d.sync += [full.eq(1), inputs[i].eq(Value.cast(port.payload))]
             with m.If(writers.chosen[i]):
-                m.d.sync += [full.eq(0), tails[i].eq(tails[i] + 1)]
+                m.d.sync += full.eq(0)
+            with m.If(pushed[i]):
+                m.d.sync += tails[i].eq(tails[i] + 1)
             with m.If(finished[i]):
                 m.d.sync += heads[i].eq(heads[i] + 1)
-            m.d.sync += level.eq(level + writers.chosen[i] - finished[i])
+            with m.If(writers.chosen[i] & ~finished[i]):
+                m.d.sync += level.eq(Cat(1, level))
+            with m.Elif(finished[i] & ~writers.chosen[i]):
+                m.d.sync += level.eq(level >> 1)
+        m.d.sync += [pushed.eq(writers.chosen), writer.eq(writers.index)]
         m.d.comb += [
             writers.advance.eq(1),
-            write.en.eq(writers.valid),
-            write.addr.eq(Cat(selected(writers.chosen, tails), writers.index)),
-            Value.cast(write.data).eq(selected(writers.chosen, inputs)),
+            write.en.eq(pushed.any()),
+            write.addr.eq(Cat(selected(pushed, tails), writer)),
+            Value.cast(write.data).eq(selected(pushed, inputs)),
             read.addr.eq(Cat(selected(served, heads), lane)),
         ]
         return waiting, read.data

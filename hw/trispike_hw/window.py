@@ -13,8 +13,9 @@ class WindowClip(wiring.Component):
 
     Function: drops the kernel rows above and below the source one per cycle, cuts the bits left and right of it, and
     translates bits to words and steps between words. Latency: five cycles and one per dropped row. Throughput: one
-    window a cycle, and one cycle more per dropped row. Back-pressure: all stages stand while `o` waits. `idle`: no
-    window is inside. Reset: empty.
+    window in two cycles, which is what `SlotDelivery` takes, and a cycle more per dropped row from the second on.
+    Back-pressure: all stages stand while a window is at `o`, whether it is taken or not, so that nothing within waits
+    for what `ready` waits for. `idle`: no window is inside. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -44,14 +45,20 @@ class WindowClip(wiring.Component):
         # First stage: the window's edges; it stays here while kernel rows are dropped.
         edges = Signal(
             data.StructLayout(
-                common | {"y": Shape.cast(signed(12)), "y_last": Shape.cast(signed(12)), "end": signed(20)}
+                common
+                | {
+                    "y": Shape.cast(signed(12)),
+                    "room": Shape.cast(signed(13)),  # source rows below the window's last one, less one: sign is enough
+                    "some": 1,  # rows != 0
+                    "end": signed(20),
+                }
             )
         )
         dropping, go = Signal(), Signal()
-        above, below = edges.y < 0, edges.y_last >= edges.job.window.height
+        above, below = edges.y < 0, edges.room < 0
         m.d.comb += [
-            dropping.eq(edges.valid & (edges.rows != 0) & (above | below)),
-            go.eq(~dropping & (~self.o.valid | self.o.ready)),
+            dropping.eq(edges.valid & edges.some & (above | below)),
+            go.eq(~dropping & ~self.o.valid),
             self.i.ready.eq(go),
         ]
         position = self.i.payload.position
@@ -64,13 +71,15 @@ class WindowClip(wiring.Component):
                 edges.weight.eq(position.weight),
                 edges.rows.eq(self.i.payload.source.rows),
                 edges.y.eq(position.y),
-                edges.y_last.eq(position.y + self.i.payload.row.span),
+                edges.room.eq(self.i.payload.window.height - (position.y + self.i.payload.row.span) - 1),
+                edges.some.eq(self.i.payload.source.rows.any()),
                 edges.begin.eq(Mux(position.bit < 0, 0, position.bit)),
                 edges.end.eq(position.bit + self.i.payload.window.bit_length),
             ]
         with m.Elif(dropping):
             m.d.sync += [
                 edges.rows.eq(edges.rows - 1),
+                edges.some.eq(edges.rows != 1),
                 edges.next_step.eq(edges.next_step + edges.job.source.pitch),
             ]
             with m.If(above):
@@ -80,7 +89,7 @@ class WindowClip(wiring.Component):
                     edges.weight.eq(edges.weight + edges.job.window.weight_pitch),
                 ]
             with m.Else():
-                m.d.sync += edges.y_last.eq(edges.y_last - edges.job.source.dilation)
+                m.d.sync += edges.room.eq(edges.room + edges.job.source.dilation)
 
         # Second stage: the last bit inside the source. Third: bits to words; weight rows count from the window's first
         # bit, or from the word that holds it.

@@ -76,6 +76,7 @@ def interleaved(rng: random.Random, sequences: list[list]) -> list:
 def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stalls: tuple[float, float]) -> dict:
     """What the block writes, by address; every address once."""
     dut = MaxPool(arch)
+    short = max(word["digit"] for word in words) < 2
     written = {}
 
     def take(word):
@@ -84,6 +85,7 @@ def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stal
 
     async def source(ctx):
         ctx.set(dut.plane, PLANE)
+        ctx.set(dut.short, short)
         await feed(ctx, dut.i, words, rng, stalls[0])
 
     async def sink(ctx):
