@@ -35,10 +35,10 @@ class Fetch(wiring.Component):
     Function: walks, for each of `time_steps` steps, the segments that `SlotRing` shows, their kernel rows and words,
     reading one word whenever the wanted bank of the spike memory turns up. Bits outside the window are masked; a word
     left without a spike is dropped, unless it is the last of its step, which also carries the end mark.
-    Latency: a read takes `READ_LATENCY` cycles, the queue two. Throughput: one word per cycle while addresses are
-    consecutive; a cycle more where another segment or item begins. Back-pressure: reads stop when the queue (with the
-    words under way) is full; `i_slot` is not ready while the ring is full. `hungry` says that no item waits behind the
-    running one. Reset: empty.
+    Latency: a read takes `READ_LATENCY` cycles, the queue two. Throughput: one word per cycle while the banks of their
+    addresses are consecutive, from row to row, step to step and segment to segment alike. Back-pressure: reads stop
+    when the queue (with the words under way) is full; `i_slot` is not ready while the ring is full. `hungry` says that
+    no item waits behind the running one. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -61,7 +61,7 @@ class Fetch(wiring.Component):
         arch = self._arch
         m.submodules.ring = ring = SlotRing(arch)
         wiring.connect(m, wiring.flipped(self.i_slot), ring.i)
-        here = ring.segment
+        here, upcoming = ring.segment, ring.upcoming
 
         # The word that is read next. Counts are those of the words and rows behind it, less one: negative in the last.
         active, first_word = Signal(), Signal()
@@ -70,7 +70,7 @@ class Fetch(wiring.Component):
         words, rows = Signal.like(here.more_words), Signal.like(here.more_rows)
         last_word, last_row = words < 0, rows < 0
 
-        room, issue, finish, begin = Signal(), Signal(), Signal(), Signal()
+        room, issue, finish = Signal(), Signal(), Signal()
         bank_bits = (arch.banks - 1).bit_length()
         m.submodules.step = step = TernaryAdder(arch.spike_address_bits)
         m.d.comb += [
@@ -78,7 +78,6 @@ class Fetch(wiring.Component):
             self.hungry.eq(ring.hungry),
             issue.eq(active & room & (address[:bank_bits] == self.turn)),
             finish.eq(issue & last_word & last_row),
-            begin.eq(ring.load | (finish & ring.again)),
             # To the next word, or by the given distance behind the last word of a row.
             step.a.eq(address),
             step.b.eq(Mux(last_row, here.next_step, here.next_row)),
@@ -89,21 +88,24 @@ class Fetch(wiring.Component):
             ring.next_address.eq(step.sum),
             ring.free.eq(~active),
         ]
-        m.d.sync += active.eq(begin | (active & ~finish))
-        with m.If(ring.load):
+        m.d.sync += active.eq(ring.load | (active & ~finish))
+        with m.If(ring.load & ~ring.again):
             m.d.sync += address.eq(ring.address)
         with m.Elif(issue):
             m.d.sync += address.eq(step.sum)
-        with m.If(begin):
-            m.d.sync += [weight.eq(here.weight), rows.eq(here.more_rows)]
+        with m.If(ring.load):
+            m.d.sync += [
+                weight.eq(upcoming.weight),
+                rows.eq(upcoming.more_rows),
+                words.eq(upcoming.more_words),
+                first_word.eq(1),
+            ]
         with m.Elif(issue):
             m.d.sync += weight.eq(weight + Mux(last_word, here.next_weights, Mux(here.lanewise, 1, arch.columns)))
             with m.If(last_word):
-                m.d.sync += rows.eq(rows - 1)
-        with m.If(begin | (issue & last_word)):
-            m.d.sync += [first_word.eq(1), words.eq(here.more_words)]
-        with m.Elif(issue):
-            m.d.sync += [first_word.eq(0), words.eq(words - 1)]
+                m.d.sync += [rows.eq(rows - 1), words.eq(here.more_words), first_word.eq(1)]
+            with m.Else():
+                m.d.sync += [words.eq(words - 1), first_word.eq(0)]
 
         reading = Signal(_read(arch))
         m.d.comb += [

@@ -19,14 +19,16 @@ def segment(arch: Architecture) -> data.StructLayout:
 
 
 class SlotRing(wiring.Component):
-    """Collects slots and shows the segment that is to be walked.
+    """Collects slots and holds the segment that is walked, the one behind it ready.
 
-    Function: an item is the slots up to one with `last`. Its segments are shown one after the other, round after round,
-    `time_steps` rounds in all; then its slots are free. `load` says that `segment` and `address` are those of the walk
-    that begins with the next cycle; they stand still until `finish`. A segment that is alone in its item goes on with
-    the next step at once: then `again` is high while it finishes, and its address is the given `next_address`.
-    Latency: two cycles from an item's last slot to `load`. Throughput: one segment in two cycles, `again` in one.
-    Back-pressure: `i` is not ready while the ring is full, nor in a cycle with `finish`. Reset: empty.
+    Function: an item is the slots up to one with `last`. Its segments come one after the other, round after round,
+    `time_steps` rounds in all; then its slots are free. The next segment is read ahead, so that a walk may begin in the
+    cycle behind the end of the one before: `load` says that the next cycle is a walk's first one. Then `upcoming` and
+    `address` are what it walks, and from the next cycle on `segment` is, until the next `load`. With `finish` comes
+    back where a segment begins its next step; the one that is alone in its item goes on from there, see `again`.
+    Latency: two cycles from an item's last slot to `load`. Throughput: one segment a cycle; of an item with two
+    segments, two in three cycles. Back-pressure: `i` is not ready while the ring is full, nor in a cycle in which an
+    address comes back. Reset: empty.
 
     Members
     -------
@@ -38,12 +40,18 @@ class SlotRing(wiring.Component):
     next_address : In(spike_address_bits)
         With `finish`: where the segment's next step begins.
     free : In(1)
-        No walk is under way; with it, `load` may come.
-    segment, address : Out
-    load, again : Out(1)
+        No walk is under way.
+    load : Out(1)
+    upcoming : Out(segment(arch))
+    address : Out(spike_address_bits)
+        Where `upcoming` begins, unless `again`.
+    again : Out(1)
+        `upcoming` is `segment` once more and begins at `next_address`.
+    segment : Out(segment(arch))
     hungry : Out(1)
         No complete item waits behind the running one.
     idle : Out(1)
+        No slot is inside; a walk may be under way.
     """
 
     def __init__(self, arch: Architecture):
@@ -55,10 +63,11 @@ class SlotRing(wiring.Component):
                 "finish": In(1),
                 "next_address": In(arch.spike_address_bits),
                 "free": In(1),
-                "segment": Out(segment(arch)),
-                "address": Out(arch.spike_address_bits),
                 "load": Out(1),
+                "upcoming": Out(segment(arch)),
+                "address": Out(arch.spike_address_bits),
                 "again": Out(1),
+                "segment": Out(segment(arch)),
                 "hungry": Out(1),
                 "idle": Out(1),
             }
@@ -75,53 +84,64 @@ class SlotRing(wiring.Component):
 
         # Pointers have one bit more than addresses, so that a full ring differs from an empty one.
         put_at, get_at, item_at = (Signal(range(2 * depth), name=f"{use}_at") for use in ("put", "get", "item"))
-        items = Signal(range(depth + 1))  # complete items in the ring, the running one included
-        begins, ends = Signal(), Signal()  # an item becomes complete; the running one is over
+        here_at = Signal(range(depth))  # of `segment`
+        items = Signal(range(depth + 1))  # complete items of which no segment has been loaded
+        staged, comes_back = Signal(), Signal()  # `upcoming` is the slot at get_at; `segment` has a step to come
+        inside = Signal()  # `upcoming` is not the first segment of its item's first step
+        begins = Signal()  # an item becomes complete
 
-        moves, following = Signal(), Signal.like(get_at)
-        running = Signal()
-        steps_left = Signal(range(-1, 16))  # behind the next one: negative in the last step
+        steps_left = Signal(range(-1, 16))  # behind that of `upcoming`: negative in the last one
         final = steps_left < 0
+        round_over, over = Signal(), Signal()  # with the segment that is loaded
+        following, reading = Signal.like(get_at), Signal.like(get_at)
         m.d.comb += [
-            self.segment.eq(get.data),
+            self.upcoming.eq(get.data),
             self.address.eq(address_get.data),
-            self.again.eq(self.segment.last & (get_at == item_at) & ~final),
-            moves.eq(self.finish & ~self.again),
-            following.eq(Mux(self.segment.last & ~final, item_at, get_at + 1)),
-            get.addr.eq(Mux(moves, following, get_at)),
-            address_get.addr.eq(get.addr),
-            ends.eq(self.finish & self.segment.last & final),
+            self.load.eq(staged & (self.free | self.finish)),
+            round_over.eq(self.load & self.upcoming.last),
+            over.eq(round_over & final),
+            following.eq(Mux(self.upcoming.last & ~final, item_at, get_at + 1)),
+            reading.eq(Mux(self.load, following, get_at)),
+            get.addr.eq(reading),
+            address_get.addr.eq(reading),
         ]
-        with m.If(moves):
-            m.d.sync += get_at.eq(following)
-        with m.If(ends):
-            m.d.sync += item_at.eq(get_at + 1)
-        with m.If(ends | ~running):
+        with m.If(self.load):
+            m.d.sync += [
+                get_at.eq(following),
+                here_at.eq(get_at),
+                self.segment.eq(self.upcoming),
+                self.again.eq(following == get_at),
+                comes_back.eq(~final & (following != get_at)),
+                inside.eq(~over),
+            ]
+        with m.If(over):
+            m.d.sync += item_at.eq(following)
+        with m.If(over | ~(inside | self.load)):
             m.d.sync += steps_left.eq(self.time_steps - 2)
-        with m.Elif(self.finish & self.segment.last):
+        with m.Elif(round_over):
             m.d.sync += steps_left.eq(steps_left - 1)
-        m.d.sync += running.eq((running | self.load) & ~ends)
 
+        returned = Signal()
         m.d.comb += [
-            self.i.ready.eq(((put_at - item_at)[: len(put_at)] != depth) & ~self.finish),
+            returned.eq(self.finish & comes_back),
+            self.i.ready.eq(((put_at - item_at)[: len(put_at)] != depth) & ~returned),
             put.en.eq(self.i.valid & self.i.ready),
             put.addr.eq(put_at),
             *(put.data[name].eq(self.i.payload[name]) for name, _ in segment(arch)),
             begins.eq(put.en & self.i.payload.last),
-            address_put.en.eq(put.en | self.finish),
-            address_put.addr.eq(Mux(self.finish, get_at, put_at)),
-            address_put.data.eq(Mux(self.finish, self.next_address, self.i.payload.address)),
+            address_put.en.eq(put.en | returned),
+            address_put.addr.eq(Mux(returned, here_at, put_at)),
+            address_put.data.eq(Mux(returned, self.next_address, self.i.payload.address)),
         ]
         with m.If(put.en):
             m.d.sync += put_at.eq(put_at + 1)
-        m.d.sync += items.eq(items + begins - ends)
+        m.d.sync += items.eq(items + begins - (self.load & ~inside))
 
-        # What was written in the cycle before does not show yet.
-        fresh = Signal()
-        m.d.sync += fresh.eq(begins)
-        m.d.comb += [
-            self.hungry.eq(items <= 1),
-            self.load.eq(self.free & (items != 0) & ~(fresh & self.hungry)),
-            self.idle.eq(put_at == item_at),
-        ]
+        # What is written in the cycle of its read does not show yet: slots of an item that is not complete, and the
+        # address of the other one of two segments.
+        within = Mux(self.load, ~over, inside)  # the slot that is read belongs to an item whose walk has begun
+        m.d.sync += staged.eq(
+            Mux(within, ~(returned & (reading[: len(here_at)] == here_at)), items > (self.load & ~inside))
+        )
+        m.d.comb += [self.hungry.eq(items == 0), self.idle.eq(put_at == item_at)]
         return m

@@ -43,7 +43,7 @@ def check(program, x, per_layer=CLOSE_PER_LAYER):
 
 @pytest.mark.parametrize(
     ("name", "per_layer"),
-    # Small's first layer, pooled and bound by its TSA row, is timed 5.3 % too long: see OFF.
+    # Small's first layer of 777 cycles is timed 4.9 % too long: the model gives one lane 17 of 64 pixels, not 16.
     [("small", 0.06), pytest.param("nano", CLOSE_PER_LAYER, marks=pytest.mark.long)],
 )
 def test_digits(name, per_layer):
@@ -66,14 +66,10 @@ def test_weights_from_outside():
     check(program, random_image(network, 1)[None])
 
 
-OFF = pytest.mark.xfail(
-    reason="a small pooled layer is timed up to 4 % too long: the model of the row is not exact yet"
-)
-
-
 @pytest.mark.long
-@pytest.mark.parametrize("name", [pytest.param("projected", marks=OFF), pytest.param("vgg", marks=OFF), "separable"])
+@pytest.mark.parametrize("name", ["projected", "vgg", "separable"])
 def test_branches_pooling_and_depthwise_layers(name):
+    """Layers of a few hundred cycles, in which an item more or less on one lane is a per cent."""
     graph, arch = GRAPHS[name](), preset("small")
     network, _ = convert(graph, arch, calibration=made_up(graph, 32), time_steps=3)
-    check(lower(network, arch), made_up(graph, 1, seed=5))
+    check(lower(network, arch), made_up(graph, 1, seed=5), per_layer=0.03)

@@ -23,6 +23,7 @@ class Lane:
         self._item: ItemWork | None = None
         self._word = 0
         self._issue = 0  # the next read may go out
+        self._turned = 0  # the fetch turned to an item, or to one of its two segments
         self._queued = 0
         self._pops: list[int] = []  # when the queued words left the queue
         self._queue: deque[tuple[int, int, bool]] = deque()  # words: when they are there, events, last of their step
@@ -31,6 +32,7 @@ class Lane:
         self._ended: list[int] = []  # last events of all steps so far
         self._taken: list[int] = []  # when the row took the sums of the first of them
         self.items = 0  # items that have come
+        self.loads: list[int] = []  # per item, when the fetch turned to it
         self.read_ends: list[int] = []  # per item, when its last word was read
         self.ready: int | None = None  # the sums of the next step request their turn
         self.idle_from = 0  # the walk has nothing left
@@ -81,9 +83,11 @@ class Lane:
                 arrival, item = self._arrived.popleft()
                 self._item, self._word = item, 0
                 self._issue = max(self._issue, arrival + self._timings.load)
+                self._turned = self._issue - 1
+                self.loads.append(self._turned)
             word, issue, queued = self._word, self._issue, self._queued
-            banks, events, changes, words = item.banks, item.events, item.changes, item.words
-            change = self._timings.change
+            banks, events, begins, words = item.banks, item.events, item.begins, item.words
+            returned = self._timings.returned
             step_end = word - word % words + words - 1
             total = len(banks)
             while word < total:
@@ -93,6 +97,9 @@ class Lane:
                     room = pops[queued - depth] + 1
                     if room > issue:
                         issue = room
+                if begins[word]:
+                    issue = max(issue, self._turned + returned + 1)
+                    self._turned = issue - 1
                 issue += (banks[word] - number - issue) & mask
                 count = events[word]
                 if word == step_end:
@@ -102,12 +109,12 @@ class Lane:
                 elif count:
                     queue.append((issue + latency, count, False))
                     queued += 1
-                issue += 1 + change * changes[word]
+                issue += 1
                 word += 1
             self._word, self._issue, self._queued = word, issue, queued
             if word < total:
                 break
-            self.read_ends.append(issue - 1 - change * changes[-1])
+            self.read_ends.append(issue - 1)
             self._item = None
         return self._issue != before
 

@@ -82,7 +82,7 @@ class LayerRun:
         """Let a lane act; tell its row and the dispatcher what comes of it."""
         lane = self._lanes[number]
         cluster, own = divmod(number, self._arch.cluster_lanes)
-        read_before, ready_before = len(lane.read_ends), lane.ready
+        loads_before, ready_before = len(lane.loads), lane.ready
         act(lane)
         if lane.ready is not None and lane.ready != ready_before:
             row = self._rows[cluster]
@@ -91,8 +91,8 @@ class LayerRun:
             if choice is not None:
                 self._wake(choice, cluster)
         if self._item < len(self._work):
-            for end in lane.read_ends[read_before:]:
-                self._wake(max(end + 1 + self._timings.dispatcher.pick, self._dispatch_from), -1)
+            for load in lane.loads[loads_before:]:
+                self._wake(max(load + 1 + self._timings.dispatcher.pick, self._dispatch_from), -1)
 
     def _dispatch(self, cycle: int) -> None:
         """Hand over the next item, if its time has come and its lanes have room; else their progress wakes it."""
@@ -124,11 +124,16 @@ class LayerRun:
         if self._item % self._window == 0:
             lanes = self._arch.lanes
             round_robin = ((self.next_lane + offset) % lanes for offset in range(lanes))
-            hungry = next((lane for lane in round_robin if self._unread(lane, cycle) <= 1), None)
+            hungry = next((lane for lane in round_robin if self._hungry(lane, cycle)), None)
             if hungry is None:
                 return ()
             self._chosen, self.next_lane = hungry, hungry + 1
         return (self._chosen,)
+
+    def _hungry(self, number: int, cycle: int) -> bool:
+        """Whether no item waits in the lane or is on its way to it."""
+        lane = self._lanes[number]
+        return lane.items == _before(lane.loads, cycle - self._timings.dispatcher.pick)
 
     def _unread(self, number: int, cycle: int) -> int:
         """Items that the lane has not taken up whole before `cycle`."""

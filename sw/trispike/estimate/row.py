@@ -64,7 +64,9 @@ class Row:
         self._ordered = 0  # when the last turn was ordered
         self._passes_end = 0  # when its passes are over
         self._pool = Port()
-        self._leaving: deque[int] = deque(maxlen=timings.room)  # when the last words leave their queue
+        # When the last words come into the queue behind the neurons and when they leave it: enough of them, for a turn
+        # that has begun adds one within a few cycles.
+        self._queued: deque[tuple[int, int]] = deque(maxlen=4 * timings.room)
         self.items_done: list[list[int]] = [[] for _ in range(lanes)]  # per lane, when its items had their last turn
         self._written = 0
 
@@ -88,8 +90,16 @@ class Row:
         asked = [request for request in self._requests if request is not None]
         if not asked:
             return None
-        held = self._leaving[0] + 1 if len(self._leaving) == self._timings.room else 0
-        return max(min(asked), self._ordered - 1, held)
+        return self._unheld(max(min(asked), self._ordered - 1))
+
+    def _unheld(self, cycle: int) -> int:
+        """The first cycle from `cycle` on in which the queue behind the neurons has room for what begins."""
+        room = self._timings.room
+        while True:
+            come = [leaves for there, leaves in self._queued if there <= cycle]
+            if len(come) < room or come[-room] < cycle:
+                return cycle
+            cycle = come[-room] + 1
 
     def serve(self, cycle: int) -> tuple[int, int | None]:
         """Choose a lane in `cycle`, one that `next_choice` gave: its number, and when its sums are taken (None in a
@@ -142,7 +152,7 @@ class Row:
         window = self._layer.window
         last_item = self._in_window[lane] == window - 1
         passed = self._pool.pass_at(there)
-        self._leaving.append(passed)
+        self._queued.append((there, passed))
         written = passed
         if window == 1:
             written = self._outlets.writer.pass_at(passed)

@@ -43,7 +43,7 @@ class LaneTimings:
     queue: int = 15  # words that wait for the walk
     read: int = 4  # from a read to the word at the queue's head
     load: int = 3  # from the arrival of an item's last slot to its first read
-    change: int = 1  # cycle between the reads of two segments or items
+    returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step to its sums at the TSA row
     vectors: int = 2  # sums of steps that can wait for the row
 
@@ -57,7 +57,7 @@ class RowTimings:
     constants: int = 1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
-    room: int = 8  # words in that queue from which on no turn begins
+    room: int = 8  # words in that queue with which no turn begins
     write: int = 5  # from that queue to the spike memory
     part: int = 4  # from a final pass to its part of the answer at the answer store
     part_added: int = 2  # cycles of a part in the answer store, beside one for each value

@@ -12,15 +12,15 @@ from ..emulator.words import LayerWords, SegmentWords, items_of
 
 @dataclass(frozen=True)
 class ItemWork:
-    """Reads of one item, in order, all steps one behind the other: `banks` and `events` of each, and in `changes` a 1
-    where another segment or item follows.
+    """Reads of one item, in order, all steps one behind the other: `banks` and `events` of each, and in `begins` a 1
+    where one of two segments begins (slot_ring.py: only these may wait for each other), but for the item's first read.
 
     `words` of them make a step.
     """
 
     banks: list[int]
     events: list[int]
-    changes: list[int]
+    begins: list[int]
     words: int
 
 
@@ -64,14 +64,13 @@ class LayerWork:
         events = [windows.events[:, number, windows.inside[number]] for windows in self._windows]
         of_item = np.concatenate(banks, axis=1)
         steps, words = of_item.shape
-        changes = np.zeros((steps, words), np.int64)
-        if len(banks) > 1:
-            changes[:, np.cumsum([part.shape[1] for part in banks]) - 1] = 1
-        changes[-1, -1] = 1
+        begins = np.zeros((steps, words), np.int64)
+        if len(banks) == 2:
+            begins[:, banks[0].shape[1]], begins[1:, 0] = 1, 1
         return ItemWork(
-            changes=changes.ravel().tolist(),
             banks=of_item.ravel().tolist(),
             events=np.concatenate(events, axis=1).ravel().tolist(),
+            begins=begins.ravel().tolist(),
             words=words,
         )
 
