@@ -30,7 +30,7 @@ class Dispatcher(wiring.Component):
     on. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the item's
     context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which
     queues them.
-    Latency: about 12 cycles and three per segment to the first slot. Throughput: one item in three cycles with one
+    Latency: about 13 cycles and three per segment to the first slot. Throughput: one item in three cycles with one
     segment, two cycles per segment with several, and one cycle more per clipped kernel row. Back-pressure: waits for
     lanes and rows. `idle` is high when all items have been handed over. Reset: idle.
     """
@@ -62,6 +62,7 @@ class Dispatcher(wiring.Component):
         m.submodules.mover = mover = SegmentMover(arch)
         m.submodules.clip = clip = WindowClip(arch)
         wiring.connect(m, mover.o, clip.i)
+        turn, turning = Signal(mover.i.payload.shape()), Signal()  # on its way to the mover
         chosen = Signal(arch.lanes)  # lanes that get the item
         segment = Signal(range(arch.max_segments))
         m.d.comb += [
@@ -72,13 +73,12 @@ class Dispatcher(wiring.Component):
             mover.program_data.eq(self.program_data),
             self.program_enable.eq(mover.program_enable),
             self.program_address.eq(mover.program_address),
-            mover.i.payload.segment.eq(segment),
-            mover.i.payload.at_start.eq(loops.at_start),
-            mover.i.payload.level.eq(loops.level),
-            mover.i.payload.errand.lanes.eq(chosen),
-            mover.i.payload.errand.last.eq(segment + 1 == shape.segments),
-            mover.i.payload.errand.last_of_window.eq(loops.last_of_window),
+            mover.i.payload.eq(turn),
+            mover.i.valid.eq(turning),
         ]
+        with m.If(mover.i.ready):
+            m.d.sync += turning.eq(0)
+        last_segment = segment + 1 == shape.segments
 
         m.submodules.delivery = delivery = SlotDelivery(arch)
         wiring.connect(m, clip.o, delivery.i)
@@ -110,10 +110,18 @@ class Dispatcher(wiring.Component):
                 m.d.sync += chosen.eq(choice)
                 m.next = "SEGMENTS"
             with m.State("SEGMENTS"):
-                m.d.comb += mover.i.valid.eq(1)
-                with m.If(mover.i.ready):
-                    m.d.sync += segment.eq(segment + 1)
-                    with m.If(mover.i.payload.errand.last):
+                with m.If(~turning):
+                    m.d.sync += [
+                        turning.eq(1),
+                        turn.segment.eq(segment),
+                        turn.at_start.eq(loops.at_start),
+                        turn.level.eq(loops.level),
+                        turn.errand.lanes.eq(chosen),
+                        turn.errand.last.eq(last_segment),
+                        turn.errand.last_of_window.eq(loops.last_of_window),
+                        segment.eq(segment + 1),
+                    ]
+                    with m.If(last_segment):
                         m.d.sync += segment.eq(0)
                         m.d.comb += loops.advance.eq(~loops.at_end)
                         m.next = "FOLLOW"
@@ -121,7 +129,7 @@ class Dispatcher(wiring.Component):
                             m.next = "DRAIN"
             with m.State("FOLLOW"):
                 m.next = "CHOOSE"
-            with m.State("DRAIN"), m.If(mover.idle & clip.idle & delivery.idle & ~contexts_wait):
+            with m.State("DRAIN"), m.If(~turning & mover.idle & clip.idle & delivery.idle & ~contexts_wait):
                 m.next = "IDLE"
         return m
 

@@ -11,6 +11,10 @@ from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
 
+READ_LATENCY = 3
+"""Cycles from an address to its word."""
+
+
 def rotated(m: Module, values: Sequence[Value], distance: Signal) -> Sequence[Value]:
     """The values, element i being values[(i + distance) % n]; n is a power of two.
 
@@ -31,7 +35,8 @@ class SpikeMemory(wiring.Component):
     Function: word address a lies in bank a mod N. The banks turn past the lanes: in any cycle lane l may read the bank
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
-    Latency: two cycles from an address (with its bank's turn) to `data`. Throughput: one word per lane and cycle, plus
+    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that takes
+    its slow output off the turning multiplexers, and the one behind them. Throughput: one word per lane and cycle, plus
     one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive reset.
     """
 
@@ -53,6 +58,10 @@ class SpikeMemory(wiring.Component):
 
         count = Signal(range(banks))  # bank of lane 0 in this cycle
         m.d.sync += count.eq(count + 1)
+        for number, out in enumerate(self.turn):  # a register for each lane, near it
+            turn = Signal(range(banks), init=number, name=f"turn{number}")
+            m.d.sync += turn.eq(turn + 1)
+            m.d.comb += out.eq(turn)
 
         reads = []
         for number in range(banks):
@@ -67,13 +76,13 @@ class SpikeMemory(wiring.Component):
                 write.data.eq(self.write.data),
             ]
 
-        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of the cycle before.
-        back, read_count = Signal.like(count), Signal.like(count)
-        m.d.comb += back.eq(-count)
-        m.d.sync += read_count.eq(count)
+        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before.
+        back, read_count, arrived_count = Signal.like(count), Signal.like(count), Signal.like(count)
+        m.d.sync += [back.eq(-1 - count), read_count.eq(count), arrived_count.eq(read_count)]
         addresses = rotated(m, [address[bank_bits:] for address in self.address], back)
-        words = rotated(m, [read.data for read in reads], read_count)
+        arrived = [Signal.like(data, name=f"arrived{number}", reset_less=True) for number, data in enumerate(self.data)]
+        words = rotated(m, arrived, arrived_count)
         for number, (read, address, word) in enumerate(zip(reads, addresses, words, strict=True)):
-            m.d.comb += [read.addr.eq(address), self.turn[number].eq(count + number)]
-            m.d.sync += self.data[number].eq(word)
+            m.d.comb += read.addr.eq(address)
+            m.d.sync += [arrived[number].eq(read.data), self.data[number].eq(word)]
         return m

@@ -5,7 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import is_ecp5
 from .layout import Mode
+from .ports import DISTRIBUTED_RAM
 from .round_robin import RoundRobin, selected
 from .tsa_layout import item_context, layer_config, update
 
@@ -72,7 +74,7 @@ class TsaScheduler(wiring.Component):
         lane = Signal(range(self._lanes))
         served = Signal(self._lanes)  # `lane`, one bit per lane
 
-        waiting, context = self._contexts(m, lane, served, finished)
+        waiting, context = self._contexts(m, platform, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -143,7 +145,9 @@ class TsaScheduler(wiring.Component):
         m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & Cat(port.ready for port in self.i_context).all())
         return m
 
-    def _contexts(self, m: Module, lane: Signal, served: Signal, finished: Signal) -> tuple[Signal, data.View]:
+    def _contexts(
+        self, m: Module, platform, lane: Signal, served: Signal, finished: Signal
+    ) -> tuple[Signal, data.View]:
         """The lanes' queues of contexts.
 
         Returns which lanes have one and, combinational, the first one of `lane`, whose bit of `served` is set.
@@ -151,7 +155,10 @@ class TsaScheduler(wiring.Component):
         lanes = range(self._lanes)
         shape = item_context(self._arch)
         # One shared memory with one write port: an input register per lane lets the lanes write one after the other.
-        m.submodules.contexts = contexts = memory.Memory(shape=shape, depth=QUEUE * self._lanes, init=[])
+        # A block RAM would be almost empty, and slow.
+        m.submodules.contexts = contexts = memory.Memory(
+            shape=shape, depth=QUEUE * self._lanes, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+        )
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
         m.submodules.writers = writers = RoundRobin(self._lanes)
         waiting = Signal(self._lanes)

@@ -46,11 +46,12 @@ class WeightLoader(wiring.Component):
         left = Signal(16)  # rows of the burst that have not arrived
         address = Signal(range(self._arch.weight_rows))
         pairs = Signal(self._arch.pairs)
-        ready_layers = Signal(range(self._arch.max_layers + 1), init=self._arch.max_layers)
+        ready_to = Signal(range(self._arch.max_layers), init=self._arch.max_layers - 1)  # last layer that is ready
+        some_ready = Signal(init=1)
         arrived = self.rows.valid & self.rows.ready
 
         m.d.comb += [
-            self.ready.eq(self.layer < ready_layers),
+            self.ready.eq(some_ready & (self.layer <= ready_to)),
             self.program_address.eq(pointer),
             self.request.payload.source.eq(load.source),
             self.request.payload.count.eq(load.count),
@@ -69,9 +70,9 @@ class WeightLoader(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [pointer.eq(self.list), ready_layers.eq(self._arch.max_layers)]
+                m.d.sync += [pointer.eq(self.list), ready_to.eq(self._arch.max_layers - 1), some_ready.eq(1)]
                 with m.If(self.list.any()):
-                    m.d.sync += ready_layers.eq(0)
+                    m.d.sync += some_ready.eq(0)
                     m.next = "READ"
             with m.State("READ"):
                 m.d.sync += pointer.eq(pointer + 1)
@@ -84,7 +85,7 @@ class WeightLoader(wiring.Component):
                     with m.Case(LoadKind.LOAD):
                         m.next = "REQUEST"
                     with m.Case(LoadKind.READY):
-                        m.d.sync += ready_layers.eq(word.count + 1)
+                        m.d.sync += [ready_to.eq(word.count), some_ready.eq(1)]
                         m.next = "READ"
                     with m.Case(LoadKind.WAIT):
                         m.next = "WAIT"

@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from trispike_hw import architecture
-from trispike_hw.spike_memory import SpikeMemory
+from trispike_hw.spike_memory import READ_LATENCY, SpikeMemory
 
 
 @pytest.mark.parametrize("lanes", [2, 4, 8])
@@ -32,7 +32,7 @@ def test_all_lanes_read_at_once(lanes: int) -> None:
                 ctx.set(port, address)
             expected.append([words[address] for address in asked])
             await ctx.tick()
-            if len(expected) == 2:
+            if len(expected) == READ_LATENCY:
                 found = [ctx.get(port.as_value()) for port in dut.data]
                 assert found == expected.pop(0)
 
