@@ -115,9 +115,12 @@ class Architecture(BaseModel):
 
     @property
     def constant_width(self) -> int:
-        """Neurons whose constants stand in one word of the constant memory: those of one update, or a quarter of them
-        where the row updates a whole tile and keeps its constants in registers (`ConstantStore`)."""
-        return self.tsa_width if self.tsa_width < self.columns else self.columns // 4
+        """Neurons whose constants stand in one word of the constant memory: those of one update; where the row updates
+        a whole tile and keeps its constants in registers (`ConstantStore`), a quarter of them, or an eighth where that
+        fills more of the 512 words that a block RAM has at its widest."""
+        if self.tsa_width < self.columns:
+            return self.tsa_width
+        return max(1, self.columns // (8 if self.constant_tiles <= 64 else 4))
 
     @property
     def constant_passes(self) -> int:
@@ -212,14 +215,15 @@ _COMMON: dict[str, Any] = {
 }
 
 # Depths follow the ECP5's block RAMs: 1024 rows of 128 bits cost a lane pair 8 of them; three maps of 32 x 32 x 16
-# channels at T = 8, which a residual block of ResNet-8 wants at once, are 24576 spike words.
+# channels at T = 8, which a residual block of ResNet-8 wants at once, are 24576 spike words. Small, with what a board
+# puts around it, takes the 56 of an ECP5-25F: 30 hold the weights of LeNet-5, so that no layer waits for others.
 PRESETS: dict[str, Architecture] = {
     fields["name"]: build(_COMMON | fields)
     for fields in (
         {"name": "nano", "lanes": 2, "clusters": 1, "tsa_width": 4, "spike_words": 4096, "weight_rows": 512,
          "constant_tiles": 64, "program_words": 512},
-        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 8192, "weight_rows": 2048,
-         "constant_tiles": 128, "program_words": 512},
+        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 4096, "weight_rows": 2048,
+         "constant_tiles": 64, "program_words": 512},
         {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},
         {"name": "large", "lanes": 32, "clusters": 4, "tsa_width": 8, "spike_words": 8192, "weight_rows": 1024,

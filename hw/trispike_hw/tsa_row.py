@@ -94,6 +94,7 @@ class TsaRow(wiring.Component):
         m.d.comb += [
             store.wanted.eq(scheduler.o.valid),
             store.moves.eq(scheduler.moves),
+            store.comes.eq(scheduler.comes),
             store.next_tile.eq(scheduler.next_tile),
             store.tile.eq(order.context.constants),
             store.q.eq(order.q),

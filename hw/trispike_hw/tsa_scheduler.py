@@ -39,6 +39,8 @@ class TsaScheduler(wiring.Component):
     o : Out(stream.Signature(update(arch)))
     moves : Out(1)
         `o` shows another turn in the next cycle, or none.
+    comes : Out(1)
+        Then it shows one.
     next_tile : Out
         The constants of that turn.
     last_pass : Out(1)
@@ -58,6 +60,7 @@ class TsaScheduler(wiring.Component):
                 "hold": In(1),
                 "o": Out(stream.Signature(update(arch))),
                 "moves": Out(1),
+                "comes": Out(1),
                 "next_tile": Out(range(arch.constant_tiles)),
                 "last_pass": Out(1),
                 "idle": Out(1),
@@ -123,6 +126,7 @@ class TsaScheduler(wiring.Component):
             self.last_pass.eq(1 if self._arch.tsa_passes == 1 else self.o.payload.q == self._arch.tsa_passes - 1),
             pass_free.eq(~issuing | (self.o.ready & self.last_pass)),
             self.moves.eq(pass_free),
+            self.comes.eq(ordered),
             self.next_tile.eq(order.context.constants),
         ]
         with m.If(pass_free):

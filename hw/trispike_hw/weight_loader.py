@@ -1,7 +1,7 @@
 """Weight loader: brings weight rows from outside while the machine runs."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -13,8 +13,8 @@ class WeightLoader(wiring.Component):
     """Works through the load list of a program beside the layers.
 
     Function: docs/machine.md, "Weights from outside". `start` begins a run; without a list (`list` 0) every layer is
-    `ready` at once. A row that arrives is announced to the lanes of its pairs by `pause` and written one cycle later,
-    when the even lanes, whose read port it takes, fire no event.
+    `ready` at once. A row that has arrived is announced to the lanes of its pairs by `pause` and written one cycle
+    later, when the even lanes, whose read port it takes, fire no event.
     Latency: three cycles from a list word to its request. Throughput: one row a cycle. Back-pressure: waits for the
     request to be taken and for rows at any pace; rows are always taken. Reset: no run, every layer ready.
     """
@@ -46,6 +46,8 @@ class WeightLoader(wiring.Component):
         left = Signal(16)  # rows of the burst that have not arrived
         address = Signal(range(self._arch.weight_rows))
         pairs = Signal(self._arch.pairs)
+        arriving = Signal(data.StructLayout({"row": self.rows.payload.shape(), "address": address.shape()}))
+        arrives = Signal()
         ready_to = Signal(range(self._arch.max_layers), init=self._arch.max_layers - 1)  # last layer that is ready
         some_ready = Signal(init=1)
         arrived = self.rows.valid & self.rows.ready
@@ -59,14 +61,17 @@ class WeightLoader(wiring.Component):
         for pair in range(self._arch.pairs):
             m.d.comb += pairs[pair].eq(load.every | (load.pair == pair))
         with m.If(arrived):
-            m.d.comb += self.pause.eq(pairs)
             m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
         m.d.sync += [
-            self.write.enable.eq(arrived),
-            self.write.address.eq(address),
-            self.write.data.eq(self.rows.payload),
+            arrives.eq(arrived),
+            arriving.address.eq(address),
+            arriving.row.eq(self.rows.payload),
+            self.write.enable.eq(arrives),
+            self.write.address.eq(arriving.address),
+            self.write.data.eq(arriving.row),
             self.write_pairs.eq(pairs),
         ]
+        m.d.comb += self.pause.eq(Mux(arrives, pairs, 0))
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):

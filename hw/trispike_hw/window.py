@@ -49,19 +49,17 @@ class WindowClip(wiring.Component):
                 | {
                     "y": Shape.cast(signed(12)),
                     "room": Shape.cast(signed(13)),  # source rows below the window's last one, less one: sign is enough
-                    "some": 1,  # rows != 0
                     "end": signed(20),
                 }
             )
         )
-        dropping, go = Signal(), Signal()
-        above, below = edges.y < 0, edges.room < 0
-        m.d.comb += [
-            dropping.eq(edges.valid & edges.some & (above | below)),
-            go.eq(~dropping & ~self.o.valid),
-            self.i.ready.eq(go),
-        ]
+        dropping, go = Signal(), Signal()  # dropping is a register: the stages hang on it
+        above = edges.y < 0
+        m.d.comb += [go.eq(~dropping & ~self.o.valid), self.i.ready.eq(go)]
         position = self.i.payload.position
+        room = self.i.payload.window.height - (position.y + self.i.payload.row.span) - 1
+        dilation = edges.job.source.dilation
+        y_below, room_below = edges.y + Mux(above, dilation, 0), edges.room + Mux(above, 0, dilation)
         with m.If(go):
             m.d.sync += [
                 edges.valid.eq(self.i.valid),
@@ -71,25 +69,24 @@ class WindowClip(wiring.Component):
                 edges.weight.eq(position.weight),
                 edges.rows.eq(self.i.payload.source.rows),
                 edges.y.eq(position.y),
-                edges.room.eq(self.i.payload.window.height - (position.y + self.i.payload.row.span) - 1),
-                edges.some.eq(self.i.payload.source.rows.any()),
+                edges.room.eq(room),
+                dropping.eq(self.i.valid & self.i.payload.source.rows.any() & ((position.y < 0) | (room < 0))),
                 edges.begin.eq(Mux(position.bit < 0, 0, position.bit)),
                 edges.end.eq(position.bit + self.i.payload.window.bit_length),
             ]
         with m.Elif(dropping):
             m.d.sync += [
                 edges.rows.eq(edges.rows - 1),
-                edges.some.eq(edges.rows != 1),
+                edges.y.eq(y_below),
+                edges.room.eq(room_below),
+                dropping.eq((edges.rows != 1) & ((y_below < 0) | (room_below < 0))),
                 edges.next_step.eq(edges.next_step + edges.job.source.pitch),
             ]
             with m.If(above):
                 m.d.sync += [
-                    edges.y.eq(edges.y + edges.job.source.dilation),
                     edges.address.eq(edges.address + edges.job.source.pitch),
                     edges.weight.eq(edges.weight + edges.job.window.weight_pitch),
                 ]
-            with m.Else():
-                m.d.sync += edges.room.eq(edges.room + edges.job.source.dilation)
 
         # Second stage: the last bit inside the source. Third: bits to words; weight rows count from the window's first
         # bit, or from the word that holds it.
