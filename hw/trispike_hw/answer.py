@@ -10,6 +10,9 @@ from .ports import BLOCK_RAM
 from .round_robin import RoundRobin, selected
 from .tsa_layout import answer_part, answer_tiles
 
+PART_CYCLES = 2
+"""Cycles that a part takes beside one for each of its values."""
+
 
 class AnswerStore(wiring.Component):
     """One 32-bit sum per class, for the whole machine.

@@ -1,13 +1,19 @@
 """Lowering as a whole: what it chooses, and the sentences with which it refuses."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
+from emulation import check
+from random_networks import random_image
 
 from trispike.emulator.words import parse_program
 from trispike.errors import PlacementError
-from trispike.lowering import lower
+from trispike.lowering import choice, lower
+from trispike.lowering.loops import Plan, plans
 from trispike.network import INPUT, Kind, Layer, Mode, Network, Pool, Segment
 from trispike.program import InputPacking
 from trispike_hw.architecture import Architecture, build, preset
@@ -82,7 +88,7 @@ def test_lenet_on_base() -> None:
     assert not conv2.fields["tile_mode"]
     assert (fc1.fields["tile_mode"], fc1.counts, fc1.fields["last_lanes"]) == (1, (1, 1, 1, 1, 1), 8)
     assert (fc2.fields["tile_mode"], fc2.counts, fc2.fields["last_lanes"]) == (1, (1, 1, 1, 1, 1), 6)
-    assert last.counts[2] == 6  # one word of the 84 inputs an item
+    assert last.counts[2] == 3  # two words of the 84 inputs an item: the answer store takes longer than a lane
     assert (last.fields["address"], last.fields["step_x"], last.fields["step_tile"]) == (0, 0, 1)
     assert {len(rows) for rows in program.weights} == {len(program.weights[0])}
     assert len(program.weights[0]) <= BASE.weight_rows
@@ -134,7 +140,35 @@ def test_shared_weights_of_a_global_average_are_stored_once() -> None:
     net = network((16, 8, 8), layer("conv", (64, 8, 8), conv(INPUT, 64, 16, 1)), last)
     program = lower(net, changed(SMALL, weight_rows=4 * 16 + 64))
     parsed = parse_program(program.program)[-1]
-    assert parsed.counts == (1, 1, 8, 8, 1)
+    assert parsed.counts == (1, 1, 8, 1, 1)  # a kernel column an item: few answers to add up, work for all lanes
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["linear", "average"])
+def test_every_spread_of_the_last_layer_gives_its_answer(monkeypatch: pytest.MonkeyPatch, alike: bool) -> None:
+    """Kernel rows in groups, also in groups that the kernel is no multiple of, and rows in parts."""
+    weights = np.random.default_rng(1).integers(-9, 10, (10, 20, 1, 1) if alike else (10, 20, 5, 4))
+    last = Segment("conv", Kind.BROADCAST, np.broadcast_to(weights, (10, 20, 5, 4)).copy())
+    net = network(
+        (16, 5, 4),
+        layer("conv", (20, 5, 4), conv(INPUT, 20, 16, 1)),
+        layer("logits", (10, 1, 1), last, mode=Mode.LOGITS),
+        time_steps=3,
+    )
+    spreads = set()
+
+    def only(number: int, layer: Layer, *about: Any) -> Iterator[Plan]:
+        found = list(plans(layer, *about))
+        yield found[min(number, len(found) - 1)] if layer.mode is Mode.LOGITS else found[0]
+
+    for number in range(60):
+        monkeypatch.setattr(choice, "plans", partial(only, number))
+        program = lower(net, SMALL)
+        parsed = parse_program(program.program)[-1]
+        spread = (*parsed.counts, parsed.segments[0].fields["rows"], parsed.segments[0].fields["bit_length"])
+        if spread not in spreads:
+            check(program, [random_image(net, 0)])
+        spreads.add(spread)
+    assert {spread[3] for spread in spreads} >= {1, 2, 3, 5} and {spread[2] for spread in spreads} >= {1, 2, 4, 8}
 
 
 def test_layers_move_to_tile_mode_when_weights_do_not_fit() -> None:

@@ -6,6 +6,8 @@ they add up to with the cycles that the RTL counts. When a block's timing change
 
 from dataclasses import dataclass
 
+from trispike_hw.answer import PART_CYCLES
+
 
 @dataclass(frozen=True)
 class SequencerTimings:
@@ -60,7 +62,7 @@ class RowTimings:
     room: int = 8  # words in that queue with which no turn begins
     write: int = 5  # from that queue to the spike memory
     part: int = 4  # from a final pass to its part of the answer at the answer store
-    part_added: int = 2  # cycles of a part in the answer store, beside one for each value
+    part_added: int = PART_CYCLES  # cycles of a part in the answer store, beside one for each value
 
 
 @dataclass(frozen=True)

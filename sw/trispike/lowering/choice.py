@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+from trispike_hw.answer import PART_CYCLES
 from trispike_hw.architecture import Architecture
 from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS
 
 from ..errors import PlacementError
-from ..network import Layer
+from ..network import Layer, Mode
 from ..program import InputPacking, Placement
 from .alignment import SPIKES_PER_BIT
 from .loops import MachineSegment, Plan, plans
@@ -163,7 +164,8 @@ def _choice(layer: Layer, plan: Plan, tile_mode: bool, part_tiles: int, time_ste
 
 
 def _cycles(layer: Layer, plan: Plan, tile_mode: bool, tiles: int, time_steps: int, arch: Architecture) -> float:
-    """Estimated cycles of `tiles` tiles of a layer: its busiest lane or its TSA row, whichever takes longer."""
+    """Estimated cycles of `tiles` tiles of a layer: its busiest lane, its TSA row or the answer store, whichever takes
+    longest."""
     per_step = 1 + sum(_step_cycles(segment, arch) for segment in plan.segments)
     item = time_steps * per_step + SEGMENT_CYCLES * len(plan.segments)
     window, windows = prod(plan.counts[:2]), prod(plan.counts[2:])
@@ -173,7 +175,8 @@ def _cycles(layer: Layer, plan: Plan, tile_mode: bool, tiles: int, time_steps: i
     else:
         lanes = ceil_div(windows * tiles, arch.lanes) * window * item
     updates = windows * window * tiles * (time_steps + layer.silent) * arch.tsa_passes
-    return max(lanes, updates / arch.clusters)
+    answers = windows * tiles * arch.tsa_passes * (arch.tsa_width + PART_CYCLES) if layer.mode is Mode.LOGITS else 0
+    return max(lanes, updates / arch.clusters, answers)
 
 
 def _step_cycles(segment: MachineSegment, arch: Architecture) -> float:

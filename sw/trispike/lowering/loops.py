@@ -163,26 +163,30 @@ def _segment(segment: Segment, place: Placement, pool: Pool, columns: int) -> Ma
 
 
 def _portions(segment: Segment, whole: MachineSegment, tap: MachineSegment, columns: int) -> Iterator[Plan]:
-    """A single neuron per tile spread over items: kernel rows over level 3, parts of a row over level 2.
+    """A single neuron per tile spread over items: groups of kernel rows over level 3, parts of a row over level 2.
 
     A part is a number of words, or one pixel where all kernel columns have the same weights, which are then stored
     once.
     """
-    row = replace(
-        whole,
-        kernel_rows=1,
-        steps=(*whole.steps[:3], Move(y=whole.dilation, weight=whole.weight_pitch)),
-    )
-    if whole.kernel_rows > 1:
-        yield Plan((1, 1, 1, whole.kernel_rows), (row,))
-    reaches_end = whole.start.bit + whole.bit_length >= whole.source.columns * whole.source.channel_pitch
-    for words in range(1, whole.bit_length // columns + 1):
-        bits = words * columns
-        parts = -(-whole.bit_length // bits)
-        if parts > 1 and whole.start.bit % columns == 0 and (reaches_end or whole.bit_length % bits == 0):
-            steps = (*row.steps[:2], Move(bit=bits, weight=bits), row.steps[3])
-            yield Plan((1, 1, parts, whole.kernel_rows), (replace(row, bit_length=bits, steps=steps),))
     kernel_columns = segment.kernel[1]
-    if kernel_columns > 1 and segment.dilation[1] == 1 and bool((segment.weights == segment.weights[..., :1]).all()):
-        steps = (*row.steps[:2], Move(bit=tap.bit_length), Move(y=whole.dilation, weight=tap.weight_pitch))
-        yield Plan((1, 1, kernel_columns, whole.kernel_rows), (replace(tap, kernel_rows=1, steps=steps),))
+    alike = segment.dilation[1] == 1 and bool((segment.weights == segment.weights[..., :1]).all())
+    reaches_end = whole.start.bit + whole.bit_length >= whole.source.columns * whole.source.channel_pitch
+    reaches_bottom = whole.start.y + whole.kernel_rows * whole.dilation >= whole.source.rows
+    for rows in range(1, whole.kernel_rows + 1):
+        if whole.kernel_rows % rows and not reaches_bottom:  # the last group would read what no synapse is for
+            continue
+        groups = -(-whole.kernel_rows // rows)
+        down = Move(y=rows * whole.dilation, weight=rows * whole.weight_pitch)
+        group = replace(whole, kernel_rows=rows, steps=(*whole.steps[:3], down))
+        if groups > 1:
+            yield Plan((1, 1, 1, groups), (group,))
+        for words in range(1, whole.bit_length // columns + 1):
+            bits = words * columns
+            parts = -(-whole.bit_length // bits)
+            if parts > 1 and whole.start.bit % columns == 0 and (reaches_end or whole.bit_length % bits == 0):
+                steps = (*whole.steps[:2], Move(bit=bits, weight=bits), down)
+                yield Plan((1, 1, parts, groups), (replace(group, bit_length=bits, steps=steps),))
+        if kernel_columns > 1 and alike:
+            down = Move(y=rows * whole.dilation, weight=rows * tap.weight_pitch)
+            steps = (*whole.steps[:2], Move(bit=tap.bit_length), down)
+            yield Plan((1, 1, kernel_columns, groups), (replace(tap, kernel_rows=rows, steps=steps),))
