@@ -222,7 +222,7 @@ PRESETS: dict[str, Architecture] = {
     for fields in (
         {"name": "nano", "lanes": 2, "clusters": 1, "tsa_width": 4, "spike_words": 4096, "weight_rows": 512,
          "constant_tiles": 64, "program_words": 512},
-        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 4096, "weight_rows": 2048,
+        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 6144, "weight_rows": 2048,
          "constant_tiles": 64, "program_words": 512},
         {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},

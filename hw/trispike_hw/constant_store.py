@@ -16,9 +16,10 @@ class ConstantStore(wiring.Component):
     neurons q * tsa_width .. of that tile. A row that updates all columns at once would want a memory as wide as a whole
     tile, most of it empty: block RAMs are deep, not wide. Instead the constants of one tile stand in registers, and a
     `wanted` tile that is another one is first read in `constant_passes` words. Lanes mostly work on one tile.
-    Latency: one cycle, and constant_passes where the tile changes and tsa_width = columns. Throughput: one order a cycle.
-    Back-pressure: `ready`, a register, and reading begins a cycle ahead: `moves` says that another order stands there in
-    the next cycle, with `next_tile`, if `comes`. A reset forgets the tile in the registers; the memory keeps its contents.
+    Latency: one cycle, and constant_passes where the tile changes and tsa_width = columns. Throughput: one order a
+    cycle. Back-pressure: `ready`, a register. Reading begins a cycle ahead: `moves` says that another order stands
+    there in the next cycle, with `next_tile`, if `comes`. A reset forgets the tile in the registers; the memory keeps
+    its contents.
     """
 
     def __init__(self, arch: Architecture):

@@ -109,24 +109,23 @@ class Dispatcher(wiring.Component):
                 m.d.comb += [send.eq(1), picker.picked.eq(loops.first_of_window & ~shape.tile_mode)]
                 m.d.sync += chosen.eq(choice)
                 m.next = "SEGMENTS"
-            with m.State("SEGMENTS"):
-                with m.If(~turning):
-                    m.d.sync += [
-                        turning.eq(1),
-                        turn.segment.eq(segment),
-                        turn.at_start.eq(loops.at_start),
-                        turn.level.eq(loops.level),
-                        turn.errand.lanes.eq(chosen),
-                        turn.errand.last.eq(last_segment),
-                        turn.errand.last_of_window.eq(loops.last_of_window),
-                        segment.eq(segment + 1),
-                    ]
-                    with m.If(last_segment):
-                        m.d.sync += segment.eq(0)
-                        m.d.comb += loops.advance.eq(~loops.at_end)
-                        m.next = "FOLLOW"
-                        with m.If(loops.at_end):
-                            m.next = "DRAIN"
+            with m.State("SEGMENTS"), m.If(~turning):
+                m.d.sync += [
+                    turning.eq(1),
+                    turn.segment.eq(segment),
+                    turn.at_start.eq(loops.at_start),
+                    turn.level.eq(loops.level),
+                    turn.errand.lanes.eq(chosen),
+                    turn.errand.last.eq(last_segment),
+                    turn.errand.last_of_window.eq(loops.last_of_window),
+                    segment.eq(segment + 1),
+                ]
+                with m.If(last_segment):
+                    m.d.sync += segment.eq(0)
+                    m.d.comb += loops.advance.eq(~loops.at_end)
+                    m.next = "FOLLOW"
+                    with m.If(loops.at_end):
+                        m.next = "DRAIN"
             with m.State("FOLLOW"):
                 m.next = "CHOOSE"
             with m.State("DRAIN"), m.If(~turning & mover.idle & clip.idle & delivery.idle & ~contexts_wait):

@@ -28,8 +28,8 @@ class LayerCounters(wiring.Component):
 
     Function: increments gather in narrow sums. Round after round each sum is added to its counter in the memory, one
     every other cycle, and begins anew; so there is one wide adder, not one for each counter. Registers before the adder
-    take the sum and the memory's slow output, and what comes of it is written while the next one is waited for. A layer's own counters
-    start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
+    take the sum and the memory's slow output, and what comes of it is written while the next one is waited for. A
+    layer's own counters start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
     `layer_done`, and is stored once.
     Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
     for the next layer, which takes far longer to begin, and no second `layer_done`. Throughput: all increments in every

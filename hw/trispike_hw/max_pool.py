@@ -5,9 +5,13 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import is_ecp5
 from .layout import spike_word
-from .ports import BLOCK_RAM
+from .ports import BLOCK_RAM, DISTRIBUTED_RAM
 from .tsa_layout import digit_word, output_word
+
+SHALLOW = 64
+"""Words of trains up to which look-up tables hold them on an ECP5: they would fill an eighth of two block RAMs."""
 
 
 class MaxPool(wiring.Component):
@@ -54,8 +58,10 @@ class MaxPool(wiring.Component):
         word = digit_word(arch)
         job = data.StructLayout({"merge": 1, "put": 1, "word": word})
         trains = data.ArrayLayout(spike_word(arch), 2)
+        depth = arch.cluster_lanes << (arch.max_time_steps - 1).bit_length()
+        shallow = is_ecp5(platform) and depth <= SHALLOW
         m.submodules.trains = pair_memory = memory.Memory(
-            shape=trains, depth=arch.cluster_lanes << (arch.max_time_steps - 1).bit_length(), init=[], attrs=BLOCK_RAM
+            shape=trains, depth=depth, init=[], attrs=DISTRIBUTED_RAM if shallow else BLOCK_RAM
         )
         read, write = pair_memory.read_port(), pair_memory.write_port()
         go = Signal()  # the stages move on

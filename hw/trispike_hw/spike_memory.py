@@ -10,7 +10,6 @@ from .architecture import Architecture
 from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
-
 READ_LATENCY = 3
 """Cycles from an address to its word."""
 
@@ -35,9 +34,10 @@ class SpikeMemory(wiring.Component):
     Function: word address a lies in bank a mod N. The banks turn past the lanes: in any cycle lane l may read the bank
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
-    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that takes
-    its slow output off the turning multiplexers, and the one behind them. Throughput: one word per lane and cycle, plus
-    one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive reset.
+    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
+    takes its slow output off the turning multiplexers, and the one behind them. Throughput: one word per lane and
+    cycle, plus one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive
+    reset.
     """
 
     def __init__(self, arch: Architecture):

@@ -10,8 +10,8 @@ ANSWER_TILES = 64
 
 
 def answer_tiles(arch: Architecture) -> int:
-    """Tiles of classes that the machine keeps an answer for: as many as have constants, 64 at most."""
-    return min(arch.constant_tiles, ANSWER_TILES)
+    """Tiles of classes that the machine keeps an answer for: half as many as have constants, 64 at most."""
+    return min(arch.constant_tiles // 2, ANSWER_TILES)
 
 
 def item_context(arch: Architecture) -> data.StructLayout:

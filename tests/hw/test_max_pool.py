@@ -55,7 +55,10 @@ def windows(rng: random.Random, arch: Architecture, count: int, length: int, lan
                 )
         best = [largest([item[c] for item in items]) for c in range(arch.columns)]
         for digit in range(length):
-            expected[(address + digit * PLANE) % arch.spike_words] = planes([train[digit] for train in best])
+            place = (address + digit * PLANE) % (1 << arch.spike_address_bits)
+            expected[place] = planes(
+                [train[digit] for train in best]
+            )
     return words, expected
 
 

@@ -12,7 +12,7 @@ CALIBRATION_IMAGES = 512
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("preset", ["base", "large"])
+@pytest.mark.parametrize("preset", ["small", "base"])
 def test_diehl_network_is_bit_exact(preset):
     graph, (x, labels) = shared_graph("diehl2015_mnist_cnn.onnx"), mnist("test_10k")
     calibration = mnist("train_60k")[0][:CALIBRATION_IMAGES]

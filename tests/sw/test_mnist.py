@@ -14,7 +14,7 @@ CALIBRATION_IMAGES = 512
 def test_diehl_network_loses_a_thousandth_at_most():
     graph, (x, labels) = shared_graph("diehl2015_mnist_cnn.onnx"), mnist("test_10k")
     calibration = mnist("train_60k")[0][:CALIBRATION_IMAGES]
-    program = api.compile(graph, "base", calibration=calibration, time_steps=8)
+    program = api.compile(graph, "small", calibration=calibration, time_steps=8)
     integers = GoldenModel(program.network).run(x).integers
     wanted = float_reference.run(graph, x)
     right, right_in_float = (int(np.sum(answer.argmax(axis=1) == labels)) for answer in (integers, wanted))

@@ -8,8 +8,10 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ..carry_chains import is_ecp5
 from ..layout import STREAM_BITS
 from ..memory.port import ADDRESS_BITS, ExternalMemory
+from ..ports import DISTRIBUTED_RAM
 from ..registers import STATUS
 from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
 from .machine_port import MachinePort
@@ -56,7 +58,10 @@ class LinkEngine(wiring.Component):
         hello = [LINK_VERSION, PAYLOAD_WORDS]
         hello += [0, 0] if external is None else [external.words, int(external.writable)]
         inputs, outputs = self._queues(m)
-        m.submodules.payload = payload = memory.Memory(shape=STREAM_BITS, depth=FRAME_WORDS, init=[])
+        # Look-up tables are what an ECP5-25F has left beside preset small.
+        m.submodules.payload = payload = memory.Memory(
+            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+        )
         write, read = payload.write_port(), payload.read_port()
 
         reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request

@@ -15,8 +15,8 @@ from .frames import WORD_BYTES, FrameWord
 class FrameSender(wiring.Component):
     """Turns the words of a frame into bytes on the line.
 
-    Latency and throughput are those of the encoder and a cycle more; a word is taken with its last byte. Back-pressure: `o` may wait as
-    long as it likes, `i` waits meanwhile. Reset: the next word begins a frame.
+    Latency and throughput are those of the encoder and a cycle more; a word is taken with its last byte. Back-pressure:
+    `o` may wait as long as it likes, `i` waits meanwhile. Reset: the next word begins a frame.
     """
 
     i: stream.Interface
@@ -34,7 +34,7 @@ class FrameSender(wiring.Component):
         lane = Signal(range(WORD_BYTES))
         in_crc = Signal()
         word = Signal(STREAM_BITS)
-        # One byte stands in front of the encoder. It enters the CRC in its first cycle there, before the next one comes.
+        # A byte stands in front of the encoder. It enters the CRC in its first cycle there, before the next one comes.
         byte, waiting, in_frame, moved = Signal(FrameByte), Signal(), Signal(), Signal()
 
         wiring.connect(m, encoder.o, wiring.flipped(self.o))
