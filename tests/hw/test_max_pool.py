@@ -56,9 +56,7 @@ def windows(rng: random.Random, arch: Architecture, count: int, length: int, lan
         best = [largest([item[c] for item in items]) for c in range(arch.columns)]
         for digit in range(length):
             place = (address + digit * PLANE) % (1 << arch.spike_address_bits)
-            expected[place] = planes(
-                [train[digit] for train in best]
-            )
+            expected[place] = planes([train[digit] for train in best])
     return words, expected
 
 
