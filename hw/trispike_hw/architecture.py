@@ -128,9 +128,12 @@ class Architecture(BaseModel):
 
     @property
     def constant_width(self) -> int:
-        """Neurons whose constants stand in one word of the constant memory: those of one update, or a quarter of them
-        where the row updates a whole tile and keeps its constants in registers (`ConstantStore`)."""
-        return self.tsa_width if self.tsa_width < self.columns else self.columns // 4
+        """Neurons whose constants stand in one word of the constant memory: those of one update; where the row updates
+        a whole tile and keeps its constants in registers (`ConstantStore`), a quarter of them, or an eighth where that
+        fills more of the 512 words that a block RAM has at its widest."""
+        if self.tsa_width < self.columns:
+            return self.tsa_width
+        return max(1, self.columns // (8 if self.constant_tiles <= 64 else 4))
 
     @property
     def constant_passes(self) -> int:
@@ -225,15 +228,16 @@ _COMMON: dict[str, Any] = {
 }
 
 # Depths follow the ECP5's block RAMs: 1024 rows of 128 bits cost a lane pair 8 of them; three maps of 32 x 32 x 16
-# channels at T = 8, which a residual block of ResNet-8 wants at once, are 24576 spike words.
+# channels at T = 8, which a residual block of ResNet-8 wants at once, are 24576 spike words. Small, with what a board
+# puts around it, takes the 56 of an ECP5-25F: 30 hold the weights of LeNet-5, so that no layer waits for others.
 PRESETS: dict[str, Architecture] = {
     fields["name"]: build(_COMMON | fields)
     for fields in (
         {"name": "nano", "lanes": 1, "clusters": 1, "columns": 8, "accumulator_bits": 16, "potential_bits": 24,
          "threshold_bits": 14, "bias_bits": 20, "max_time_steps": 8, "tsa_width": 1, "spike_words": 1536,
          "weight_rows": 1024, "constant_tiles": 32, "program_words": 256, "max_segments": 2, "max_layers": 16},
-        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 8192, "weight_rows": 2048,
-         "constant_tiles": 128, "program_words": 512},
+        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 6144, "weight_rows": 2048,
+         "constant_tiles": 64, "program_words": 512},
         {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,
          "constant_tiles": 256, "program_words": 1024},
         {"name": "large", "lanes": 32, "clusters": 4, "tsa_width": 8, "spike_words": 8192, "weight_rows": 1024,

@@ -1,6 +1,6 @@
 """Constants of the neurons, from a memory that is narrower than a tile."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,14 +10,16 @@ from .ports import BLOCK_RAM, WritePort
 
 
 class ConstantStore(wiring.Component):
-    """Keeps theta, phi and bias of all tiles and shows those of the neurons that are updated next.
+    """Keeps the constants of all tiles and shows those of the neurons that are updated next.
 
     Function: while `ready`, `constants` shows, in the cycle after `tile` and `q` stood at the inputs, the constants of
     neurons q * tsa_width .. of that tile. A row that updates all columns at once would want a memory as wide as a whole
     tile, most of it empty: block RAMs are deep, not wide. Instead the constants of one tile stand in registers, and a
     `wanted` tile that is another one is first read in `constant_passes` words. Lanes mostly work on one tile.
-    Latency: one cycle, and six where the tile changes and tsa_width = columns. Throughput: one order a cycle.
-    Back-pressure: `ready`. A reset forgets the tile in the registers; the memory keeps its contents.
+    Latency: one cycle, and constant_passes where the tile changes and tsa_width = columns. Throughput: one order a
+    cycle. Back-pressure: `ready`, a register. Reading begins a cycle ahead: `moves` says that another order stands
+    there in the next cycle, with `next_tile`, if `comes`. A reset forgets the tile in the registers; the memory keeps
+    its contents.
     """
 
     def __init__(self, arch: Architecture):
@@ -26,6 +28,9 @@ class ConstantStore(wiring.Component):
             {
                 "write": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "wanted": In(1),
+                "moves": In(1),
+                "comes": In(1),
+                "next_tile": In(range(arch.constant_tiles)),
                 "tile": In(range(arch.constant_tiles)),
                 "q": In(max(1, arch.pass_bits)),
                 "ready": Out(1),
@@ -53,20 +58,22 @@ class ConstantStore(wiring.Component):
     def _hold_a_tile(self, m: Module, read: memory.ReadPort) -> None:
         passes = self._arch.constant_passes
         held, valid = Signal.like(self.tile), Signal()
-        word, coming = Signal(range(passes + 1)), Signal()  # word to be read next; one has been read
-        fetching = Signal()
+        word, coming = Signal(range(passes)), Signal()  # word to be read next; one has been read
+        matches, fetching = Signal(), Signal()
         bits = Value.cast(self.constants)
         m.d.comb += [
-            self.ready.eq(valid & (held == self.tile)),
-            fetching.eq(self.wanted & ~self.ready & (word != passes)),
-            read.addr.eq(Cat(word[: (passes - 1).bit_length()], self.tile)),
+            matches.eq(valid & (held == self.next_tile)),
+            fetching.eq((self.moves & self.comes & ~matches) | (self.wanted & ~self.ready)),
+            read.addr.eq(Cat(word, Mux(self.moves, self.next_tile, self.tile))),
         ]
         m.d.sync += coming.eq(fetching)
+        with m.If(self.moves):
+            m.d.sync += self.ready.eq(matches)
         with m.If(fetching):
             m.d.sync += [word.eq(word + 1), valid.eq(0)]
         with m.If(coming):
             m.d.sync += bits.eq(Cat(bits, Value.cast(read.data))[-len(bits) :])
-        with m.If(word == passes):
-            m.d.sync += [word.eq(0), held.eq(self.tile), valid.eq(1)]
+        with m.If(word == passes - 1):  # the last word is there when the order, which may go now, needs it
+            m.d.sync += [held.eq(self.tile), valid.eq(1), self.ready.eq(1)]
         with m.If(self.write.enable):
-            m.d.sync += valid.eq(0)
+            m.d.sync += [word.eq(0), valid.eq(0), self.ready.eq(0)]

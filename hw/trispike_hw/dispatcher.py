@@ -32,7 +32,7 @@ class Dispatcher(wiring.Component):
     on. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the item's
     context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which
     queues them.
-    Latency: about 12 cycles and three per segment to the first slot. Throughput: one item in three cycles with one
+    Latency: about 13 cycles and three per segment to the first slot. Throughput: one item in three cycles with one
     segment, two cycles per segment with several, and one cycle more per clipped kernel row. Back-pressure: waits for
     lanes and rows. `idle` is high when all items have been handed over. Reset: idle.
     """
@@ -64,6 +64,7 @@ class Dispatcher(wiring.Component):
         m.submodules.mover = mover = SegmentReader(arch) if arch.lone_lane else SegmentMover(arch)
         m.submodules.clip = clip = LoneClip(arch) if arch.lone_lane else WindowClip(arch)
         wiring.connect(m, mover.o, clip.i)
+        turn, turning = Signal(mover.i.payload.shape()), Signal()  # on its way to the mover
         chosen = Signal(arch.lanes)  # lanes that get the item
         segment = Signal(range(arch.max_segments))
         m.d.comb += [
@@ -73,13 +74,12 @@ class Dispatcher(wiring.Component):
             mover.program_data.eq(self.program_data),
             self.program_enable.eq(mover.program_enable),
             self.program_address.eq(mover.program_address),
-            mover.i.payload.segment.eq(segment),
-            mover.i.payload.at_start.eq(loops.at_start),
-            mover.i.payload.level.eq(loops.level),
-            mover.i.payload.errand.lanes.eq(chosen),
-            mover.i.payload.errand.last.eq(segment + 1 == shape.segments),
-            mover.i.payload.errand.last_of_window.eq(loops.last_of_window),
+            mover.i.payload.eq(turn),
+            mover.i.valid.eq(turning),
         ]
+        with m.If(mover.i.ready):
+            m.d.sync += turning.eq(0)
+        last_segment = segment + 1 == shape.segments
 
         m.submodules.delivery = delivery = SlotDelivery(arch)
         wiring.connect(m, clip.o, delivery.i)
@@ -92,40 +92,46 @@ class Dispatcher(wiring.Component):
         for port, inner in zip(self.o_slot, delivery.o, strict=True):
             wiring.connect(m, inner, wiring.flipped(port))
 
-        working = Signal(arch.lanes)  # lanes of the pass, in tile mode
         if isinstance(mover, SegmentMover):
             m.d.comb += mover.count.eq(shape.segments)
+        in_last = Signal(arch.lanes)  # lanes of the last pass, in tile mode
         choice, send = Signal(arch.lanes), Signal()
-        m.d.comb += [
-            working[lane].eq(~loops.last_pass | (lane < header.tiles.last_lanes)) for lane in range(arch.lanes)
-        ]
+        m.d.sync += [in_last[lane].eq(lane < header.tiles.last_lanes) for lane in range(arch.lanes)]
+        working = in_last | (~loops.last_pass).replicate(arch.lanes)
         m.d.comb += choice.eq(Mux(shape.tile_mode, working, Mux(loops.first_of_window, picker.pick, chosen)))
         contexts_wait = self._contexts(m, loops, choice, send)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
+                m.d.comb += [self.idle.eq(1), loops.restart.eq(1)]
                 with m.If(self.start):
                     m.d.sync += segment.eq(0)
-                    m.d.comb += loops.restart.eq(1)
                     m.next = "CHOOSE"
-            with m.State("CHOOSE"), m.If(~contexts_wait & choice.any()):
+            anybody = shape.tile_mode | ~loops.first_of_window | picker.pick.any()
+            with m.State("CHOOSE"), m.If(~contexts_wait & anybody):
                 m.d.comb += [send.eq(1), picker.picked.eq(loops.first_of_window & ~shape.tile_mode)]
                 m.d.sync += chosen.eq(choice)
                 m.next = "SEGMENTS"
-            with m.State("SEGMENTS"):
-                m.d.comb += mover.i.valid.eq(1)
-                with m.If(mover.i.ready):
-                    m.d.sync += segment.eq(segment + 1)
-                    with m.If(mover.i.payload.errand.last):
-                        m.d.sync += segment.eq(0)
-                        m.d.comb += loops.advance.eq(~loops.at_end)
-                        m.next = "FOLLOW"
-                        with m.If(loops.at_end):
-                            m.next = "DRAIN"
+            with m.State("SEGMENTS"), m.If(~turning):
+                m.d.sync += [
+                    turning.eq(1),
+                    turn.segment.eq(segment),
+                    turn.at_start.eq(loops.at_start),
+                    turn.level.eq(loops.level),
+                    turn.errand.lanes.eq(chosen),
+                    turn.errand.last.eq(last_segment),
+                    turn.errand.last_of_window.eq(loops.last_of_window),
+                    segment.eq(segment + 1),
+                ]
+                with m.If(last_segment):
+                    m.d.sync += segment.eq(0)
+                    m.d.comb += loops.advance.eq(~loops.at_end)
+                    m.next = "FOLLOW"
+                    with m.If(loops.at_end):
+                        m.next = "DRAIN"
             with m.State("FOLLOW"):
                 m.next = "CHOOSE"
-            with m.State("DRAIN"), m.If(mover.idle & clip.idle & delivery.idle & ~contexts_wait):
+            with m.State("DRAIN"), m.If(~turning & mover.idle & clip.idle & delivery.idle & ~contexts_wait):
                 m.next = "IDLE"
         return m
 

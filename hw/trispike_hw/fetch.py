@@ -10,9 +10,9 @@ from .architecture import Architecture
 from .carry_chains import TernaryAdder
 from .layout import slot, spike_word
 from .slot_ring import SlotRing
+from .spike_memory import READ_LATENCY
 
-QUEUE_DEPTH = 16
-READ_LATENCY = 2  # of SpikeMemory
+QUEUE_DEPTH = 17  # 16 in a distributed RAM, and one in the register behind it
 
 
 def lane_word(arch: Architecture) -> data.StructLayout:

@@ -1,6 +1,6 @@
 """A lane: one row of the array, from work items to vectors of synaptic sums."""
 
-from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -96,13 +96,16 @@ class Lane(wiring.Component):
             m.d.comb += [pe.end.eq(ready.end) for pe in elements]
             self._hand_over(m, sums, ready.end, taken)
 
-        # An end under way claims a register before its vector arrives.
-        claimed = Signal(range(vectors + 1))
+        # An end under way claims a register before its vector arrives: one bit a register.
+        claimed = Signal(vectors)
         m.d.comb += [
             walker.pause.eq(self.pause | pausing),
-            walker.blocked.eq((claimed == vectors) & ~taken),
+            walker.blocked.eq(claimed[-1] & ~taken),
         ]
-        m.d.sync += claimed.eq(claimed + walker.ending - taken)
+        with m.If(walker.ending & ~taken):
+            m.d.sync += claimed.eq(Cat(Const(1, 1), claimed))
+        with m.Elif(taken & ~walker.ending):
+            m.d.sync += claimed.eq(claimed >> 1)
 
         starved, paused = Signal(), Signal()  # and whether the pause is the lane's own
         m.d.sync += [starved.eq(walker.idle & ~fetch.idle), paused.eq(pausing), self.fired.eq(walker.fired)]

@@ -27,8 +27,9 @@ class LayerCounters(wiring.Component):
     """Counts what happens in each layer and keeps it, 32 bits a counter.
 
     Function: increments gather in narrow sums. Round after round each sum is added to its counter in the memory, one
-    every other cycle, and begins anew; so there is one wide adder, not one for each counter. A layer's own counters
-    start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
+    every other cycle, and begins anew; so there is one wide adder, not one for each counter. Registers before the adder
+    take the sum and the memory's slow output, and what comes of it is written while the next one is waited for. A
+    layer's own counters start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
     `layer_done`, and is stored once.
     Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
     for the next layer, which takes far longer to begin, and no second `layer_done`. Throughput: all increments in every
@@ -119,11 +120,22 @@ class LayerCounters(wiring.Component):
                 with m.Case(number):
                     m.d.comb += chosen.eq(total)
         shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
-        counting = Signal()
-        m.d.comb += self.complete.eq(~ended)
+        before, increment = Signal.like(chosen), Signal.like(chosen)
+        counted, counts = Signal.like(shared), Signal()  # whose counter those are for, if for any
+        with m.If(writing):
+            m.d.sync += [
+                before.eq(Mux((fresh & here).any() | here[0], 0, old.data)),
+                increment.eq(chosen),
+                counted.eq(Cat(place, layer)),
+                counts.eq(((place != 0) | ended) & (layer != arch.max_layers)),
+            ]
+        counting, settling = Signal(), Signal()  # settling: the last of the layer's counters is still to be written
+        with m.If(writing):
+            m.d.sync += settling.eq(ended)
+        m.d.comb += self.complete.eq(~ended & ~settling)
         if arch.lone_lane:
             m.d.comb += [
-                counting.eq(self.busy | ended),
+                counting.eq(self.busy | ended | settling),
                 old.addr.eq(Mux(counting, shared, self.address)),
                 self.data.eq(old.data),
             ]
@@ -137,9 +149,9 @@ class LayerCounters(wiring.Component):
                 self.data.eq(host.data),
             ]
         m.d.comb += [
-            shared.eq(Cat(place, layer)),
+            shared.eq(Mux(writing, counted, Cat(place, layer))),
             write.addr.eq(shared),
-            write.en.eq(writing & counting & ((place != 0) | ended) & (layer != arch.max_layers)),
-            write.data.eq(Mux((fresh & here).any() | here[0], 0, old.data) + chosen),
+            write.en.eq(writing & counting & counts),
+            write.data.eq(before + increment),
         ]
         return m

@@ -181,7 +181,7 @@ def spike_word(arch: Architecture) -> data.StructLayout:
 
 
 def neuron_constants(arch: Architecture) -> data.StructLayout:
-    """Constants of one TSA neuron (numerics: theta, phi and initial potential b)."""
+    """Constants of one TSA neuron (numerics: theta, phi less one and initial potential b)."""
     return _neuron(arch.threshold_bits, arch.bias_bits)
 
 
@@ -249,7 +249,7 @@ def words(value: int, bits: int, word_bits: int = STREAM_BITS) -> list[int]:
 
 def _neuron(threshold_bits: int, bias_bits: int) -> data.StructLayout:
     return data.StructLayout(
-        {"theta": unsigned(threshold_bits), "phi": unsigned(threshold_bits), "bias": signed(bias_bits)}
+        {"theta": unsigned(threshold_bits), "below_phi": unsigned(threshold_bits), "bias": signed(bias_bits)}
     )
 
 

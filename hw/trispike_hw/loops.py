@@ -22,7 +22,9 @@ class LoopCounter(wiring.Component):
 
     Function: `restart` sets all loops to their first turn; `advance` moves on by one item. `level` is the loop level
     that the last `advance` moved (the levels below it restarted), `at_start` that there was none since `restart`.
-    The other outputs say where in the loops the item at hand is. Latency: one cycle. Reset: first turn.
+    The other outputs say where in the loops the item at hand is. Latency: one cycle to `level` and `at_start`, two to
+    the other outputs, which `counts` must precede by one; `advance` is high in one cycle of three at most. Reset: first
+    turn.
     """
 
     counts: In(LoopCounts)
@@ -40,8 +42,12 @@ class LoopCounter(wiring.Component):
         m = Module()
         names = [name for name, _ in LoopCounts.as_shape()]
         turns = [Signal.like(self.counts[name], name=name) for name in names]
-        last = Signal(LOOP_LEVELS)
-        m.d.comb += [last[level].eq(turns[level] + 1 == self.counts[name]) for level, name in enumerate(names)]
+        last = Signal(LOOP_LEVELS)  # a register: who advances need not wait for the comparison
+        m.d.sync += [last[level].eq(turns[level] + 1 == self.counts[name]) for level, name in enumerate(names)]
+        m.d.sync += [
+            self.first_of_window.eq(~Cat(turns[0], turns[1]).any()),
+            self.first_pixel.eq(~Cat(turns[2], turns[3]).any()),
+        ]
         with m.If(self.advance):
             m.d.sync += self.at_start.eq(0)
             for level, turn in enumerate(turns):
@@ -52,9 +58,7 @@ class LoopCounter(wiring.Component):
             m.d.sync += [turn.eq(0) for turn in turns] + [self.at_start.eq(1), self.level.eq(0)]
         m.d.comb += [
             self.at_end.eq(last.all()),
-            self.first_of_window.eq(~Cat(turns[0], turns[1]).any()),
             self.last_of_window.eq(last[:2].all()),
-            self.first_pixel.eq(~Cat(turns[2], turns[3]).any()),
             self.last_pass.eq(last[4]),
         ]
         return m

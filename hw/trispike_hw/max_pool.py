@@ -5,9 +5,13 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import is_ecp5
 from .layout import spike_word
-from .ports import BLOCK_RAM
+from .ports import BLOCK_RAM, DISTRIBUTED_RAM
 from .tsa_layout import digit_word, output_word
+
+SHALLOW = 64
+"""Words of trains up to which look-up tables hold them on an ECP5: they would fill an eighth of two block RAMs."""
 
 
 class MaxPool(wiring.Component):
@@ -20,8 +24,8 @@ class MaxPool(wiring.Component):
     channels where d > 0 flip, so the first of equals stays. The last item of a window is followed by the merged train.
 
     Latency: three cycles from a word to the word that it becomes. Throughput: one word a cycle; the input waits while a
-    merged train goes out, one digit a cycle, and for two cycles where a digit is read that is about to be written (only
-    trains of one or two digits). Back-pressure: all stages wait while `o` waits. A reset forgets all windows.
+    merged train goes out, one digit a cycle, and for two cycles behind every digit of `short` trains, which may be
+    read before it is written. Back-pressure: all stages wait while `o` waits. A reset forgets all windows.
 
     Members
     -------
@@ -29,6 +33,8 @@ class MaxPool(wiring.Component):
         Digits of a lane in order, 0 to the one with `end`; items of different lanes in any mixture.
     plane : In(arch.spike_address_bits)
         Words from one digit of the output to the next; stands still while not idle.
+    short : In(1)
+        Trains have one or two digits; stands still while not idle.
     o : Out(stream.Signature(output_word(arch)))
     idle : Out(1)
         No word is inside.
@@ -40,6 +46,7 @@ class MaxPool(wiring.Component):
             {
                 "i": In(stream.Signature(digit_word(arch))),
                 "plane": In(arch.spike_address_bits),
+                "short": In(1),
                 "o": Out(stream.Signature(output_word(arch))),
                 "idle": Out(1),
             }
@@ -51,8 +58,10 @@ class MaxPool(wiring.Component):
         word = digit_word(arch)
         job = data.StructLayout({"merge": 1, "put": 1, "word": word})
         trains = data.ArrayLayout(spike_word(arch), 2)
+        depth = arch.cluster_lanes << (arch.max_time_steps - 1).bit_length()
+        shallow = is_ecp5(platform) and depth <= SHALLOW
         m.submodules.trains = pair_memory = memory.Memory(
-            shape=trains, depth=arch.cluster_lanes << (arch.max_time_steps - 1).bit_length(), init=[], attrs=BLOCK_RAM
+            shape=trains, depth=depth, init=[], attrs=DISTRIBUTED_RAM if shallow else BLOCK_RAM
         )
         read, write = pair_memory.read_port(), pair_memory.write_port()
         go = Signal()  # the stages move on
@@ -64,10 +73,8 @@ class MaxPool(wiring.Component):
         alone = self.i.payload.first & self.i.payload.last
         m.d.comb += [
             source.eq(Mux(merging, merged, self.i.payload)),
-            clash.eq(
-                (fetched_valid & fetched.merge & self._same_digit(fetched.word, source))
-                | (ready_valid & ready_job.merge & self._same_digit(ready_job.word, source))
-            ),
+            # A lane's digit comes again after a whole train: only a short one may still be on its way to the memory.
+            clash.eq(self.short & ((fetched_valid & fetched.merge) | (ready_valid & ready_job.merge))),
             take.eq(go & ~clash & (merging | self.i.valid)),
             self.i.ready.eq(go & ~clash & ~merging),
             read.en.eq(go),
@@ -138,9 +145,6 @@ class MaxPool(wiring.Component):
                 m.d.sync += self.o.payload[plane].eq(Mux(ready_job.word.first, candidate[plane], chosen[plane]))
         m.d.comb += self.idle.eq(~(merging | fetched_valid | ready_valid | self.o.valid))
         return m
-
-    def _same_digit(self, one: data.View, other: data.View) -> Value:
-        return (one.lane == other.lane) & (one.digit == other.digit)
 
     def _compare(self, m: Module, word: data.View, pair: data.View, enable: Value) -> Signal:
         """Per channel, whether the second train of the lane is the best; counts the comparison on if `enable`."""

@@ -33,3 +33,6 @@ BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """Attributes of a memory that is block RAM however small it is, and that nobody reads and writes at one address in one
 cycle (or cares what is read then). Without the latter Yosys adds logic for the collision and may split two-port
 memories in two."""
+
+DISTRIBUTED_RAM = {"ram_style": "distributed"}
+"""Attributes of a memory in look-up tables, on devices that can."""

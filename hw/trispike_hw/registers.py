@@ -13,7 +13,7 @@ from .layer_counters import PLACES, STALLS, LayerCounters
 from .ports import RegisterBus
 
 MAGIC_VALUE = 0x31535343
-VERSION_VALUE = 3
+VERSION_VALUE = 4
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from .architecture import Architecture
 from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
+READ_LATENCY = 3
+"""Cycles from an address to its word."""
+
 
 def rotated(m: Module, values: Sequence[Value], distance: Signal) -> Sequence[Value]:
     """The values, element i being values[(i + distance) % n]; n is a power of two.
@@ -31,8 +34,10 @@ class SpikeMemory(wiring.Component):
     Function: word address a lies in bank a mod N. The banks turn past the lanes: in any cycle lane l may read the bank
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
-    Latency: two cycles from an address (with its bank's turn) to `data`. Throughput: one word per lane and cycle, plus
-    one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive reset.
+    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
+    takes its slow output off the turning multiplexers, and the one behind them. Throughput: one word per lane and
+    cycle, plus one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive
+    reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -53,6 +58,10 @@ class SpikeMemory(wiring.Component):
 
         count = Signal(range(banks))  # bank of lane 0 in this cycle
         m.d.sync += count.eq(count + 1)
+        for number, out in enumerate(self.turn):  # a register for each lane, near it
+            turn = Signal(range(banks), init=number, name=f"turn{number}")
+            m.d.sync += turn.eq(turn + 1)
+            m.d.comb += out.eq(turn)
 
         reads = []
         for number in range(banks):
@@ -67,16 +76,17 @@ class SpikeMemory(wiring.Component):
                 write.data.eq(self.write.data),
             ]
 
-        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of the cycle before.
-        back, read_count = Signal.like(count), Signal.like(count)
-        m.d.comb += back.eq(-count)
-        m.d.sync += read_count.eq(count)
+        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before.
+        back, read_count, arrived_count = Signal.like(count), Signal.like(count), Signal.like(count)
+        m.d.sync += [back.eq(-1 - count), read_count.eq(count), arrived_count.eq(read_count)]
         lanes = self._arch.cluster_lanes
         addresses = rotated(m, [self.address[lane % lanes][bank_bits:] for lane in range(banks)], back)
-        words = rotated(m, [read.data for read in reads], read_count)
-        for read, address in zip(reads, addresses, strict=True):
+        word = spike_word(self._arch)
+        arrived = [Signal(word, name=f"arrived{number}", reset_less=True) for number in range(banks)]
+        words = rotated(m, arrived, arrived_count)
+        for number, (read, address) in enumerate(zip(reads, addresses, strict=True)):
             m.d.comb += read.addr.eq(address)
+            m.d.sync += arrived[number].eq(read.data)
         for lane in range(lanes):
-            m.d.comb += self.turn[lane].eq(count + lane)
             m.d.sync += self.data[lane].eq(words[lane])
         return m

@@ -10,8 +10,8 @@ ANSWER_TILES = 64
 
 
 def answer_tiles(arch: Architecture) -> int:
-    """Tiles of classes that the machine keeps an answer for: as many as have constants, 64 at most."""
-    return min(arch.constant_tiles, ANSWER_TILES)
+    """Tiles of classes that the machine keeps an answer for: half as many as have constants, 64 at most."""
+    return min(arch.constant_tiles // 2, ANSWER_TILES)
 
 
 def item_context(arch: Architecture) -> data.StructLayout:
@@ -52,7 +52,7 @@ def update(arch: Architecture) -> data.StructLayout:
             "q": max(1, arch.pass_bits),  # Verilog has no signal without bits
             "digit": range(arch.max_time_steps),  # number of the output digit, if `fires`
             "start": 1,  # step 0: V starts anew
-            "sums": 1,  # a step below T: the lane's sums are integrated
+            "sums": arch.cluster_lanes,  # in a step below T the lane's sums are integrated: its bit, else none
             "fires": 1,  # a step from s on: a digit is put out
             "end": 1,  # last step of the item
             "context": item_context(arch),

@@ -19,8 +19,9 @@ class TsaNeuron(wiring.Component):
     The three registers hold the potential that the step starts from, the integrated potential, and the digit. The
     subtraction follows the last register, in front of the memory that takes `o`.
 
-    One adder compares for both signs: V - phi >= 0 where V is not negative, V + phi <= 0 where it is. It is only one
-    bit wider than phi; where the bits of V above that are not all its sign, |V| is larger than any phi.
+    One adder compares for both signs, and the sign of its sum says it all, for the constants hold phi less one: V is
+    large enough if V - (phi - 1) - 1 >= 0 where V is not negative, and V + (phi - 1) < 0 where it is. The adder is only
+    one bit wider than phi; where the bits of V above that are not all its sign, |V| is larger than any phi.
 
     Members
     -------
@@ -35,7 +36,7 @@ class TsaNeuron(wiring.Component):
     two_sided : In(1)
         A negative digit needs no positive one before it.
     unit_threshold : In(1)
-        Takes 1 for phi, so that the digit of a V that starts at 0 is the sign of z.
+        Takes 1 for phi, whatever the constants say, so that the digit of a V that starts at 0 is the sign of z.
     state, constants : In
         The neuron before the step and its constants.
     z : In(ArrayLayout(signed(accumulator_bits), 2))
@@ -69,41 +70,49 @@ class TsaNeuron(wiring.Component):
         m = Module()
         potential = signed(self._arch.potential_bits)
         threshold = unsigned(self._arch.threshold_bits)
-        side = data.StructLayout({"theta": threshold, "phi": threshold, "fires": 1, "two_sided": 1, "fired": 1})
+        side = data.StructLayout({"theta": threshold, "below_phi": threshold, "fires": 1, "falls": 1, "fired": 1})
 
-        started, began, z = Signal(), Signal(potential), Signal(self.z.shape())
-        began_with = Signal(side)
+        # Registers behind the first one hold nothing that outlives a reset: only `enable` on its way says what counts.
+        started, began, z = Signal(), Signal(potential, reset_less=True), Signal(self.z.shape(), reset_less=True)
+        began_with = Signal(side, reset_less=True)
         m.d.sync += [
             started.eq(self.enable),
             began.eq(Mux(self.keep, self.state.potential, Mux(self.biased, self.constants.bias, 0))),
             z.eq(self.z),
             began_with.theta.eq(self.constants.theta),
-            began_with.phi.eq(Mux(self.unit_threshold, 1, self.constants.phi)),
+            began_with.below_phi.eq(Mux(self.unit_threshold, 0, self.constants.below_phi)),
             began_with.fires.eq(self.fires),
-            began_with.two_sided.eq(self.two_sided),
+            began_with.falls.eq(self.fires & (self.two_sided | (self.state.fired & self.keep))),
             began_with.fired.eq(self.state.fired & self.keep),
         ]
 
-        integrated, v, compared_with = Signal(), Signal(potential), Signal(side)
+        integrated, v, compared_with = Signal(), Signal(potential, reset_less=True), Signal(side, reset_less=True)
+        not_negative = Signal(reset_less=True)  # a register of its own: a carry chain takes no inverted input
         m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits)
         m.d.comb += [integrate.a.eq(began << 1), integrate.b.eq(z[0]), integrate.c.eq(z[1])]
-        m.d.sync += [integrated.eq(started), v.eq(integrate.sum), compared_with.eq(began_with)]
-
-        negative = v[-1]
-        reached = self._reached(m, v, compared_with.phi)
-        pos, neg = Signal(), Signal()
-        m.d.comb += [
-            pos.eq(compared_with.fires & reached & ~negative),
-            neg.eq(compared_with.fires & reached & negative & (compared_with.two_sided | compared_with.fired)),
+        m.d.sync += [
+            integrated.eq(started),
+            v.eq(integrate.sum),
+            not_negative.eq(~integrate.sum[-1]),
+            compared_with.eq(began_with),
         ]
 
-        final, theta = Signal(potential), Signal(threshold)
+        beyond, below = self._compare(m, v, not_negative, compared_with.below_phi)
+        pos, neg = Signal(), Signal()
+        m.d.comb += [
+            pos.eq(compared_with.fires & not_negative & (beyond | ~below)),
+            neg.eq(compared_with.falls & ~not_negative & (beyond | below)),
+        ]
+
+        final, theta = Signal(potential, reset_less=True), Signal(threshold, reset_less=True)
+        spiked = Signal(reset_less=True)
         with m.If(integrated):
             m.d.sync += [
                 final.eq(v),
                 theta.eq(compared_with.theta),
                 self.pos.eq(pos),
                 self.neg.eq(neg),
+                spiked.eq(pos | neg),
                 self.o.fired.eq(compared_with.fired | pos),
             ]
 
@@ -111,26 +120,24 @@ class TsaNeuron(wiring.Component):
         m.d.comb += [
             discharge.a.eq(final),
             discharge.b.eq(theta),
-            discharge.valid.eq(self.pos | self.neg),
+            discharge.valid.eq(spiked),
             discharge.sign.eq(self.pos),
             discharge.carry.eq(self.pos),
             self.o.potential.eq(discharge.sum),
         ]
         return m
 
-    def _reached(self, m: Module, v: Signal, phi) -> Signal:
-        """|V| >= phi, combinational."""
+    def _compare(self, m: Module, v: Signal, not_negative: Signal, below_phi) -> tuple[Signal, Signal]:
+        """Whether |V| is beyond any phi, and the sign of V - phi or, where V is negative, of V + phi - 1."""
         bits = self._arch.threshold_bits + 1
-        negative, beyond, below, reached = v[-1], Signal(), Signal(), Signal()
+        beyond, below = Signal(), Signal()
         m.submodules.compare = compare = TernaryAdder(bits)
         m.d.comb += [
             compare.a.eq(v[:bits].as_signed() if bits < len(v) else v),
-            compare.b.eq(phi),
+            compare.b.eq(below_phi),
             compare.valid.eq(1),
-            compare.sign.eq(~negative),
-            compare.carry.eq(~negative),
-            beyond.eq((v[bits - 1 :] ^ negative.replicate(len(v[bits - 1 :]))).any()),
+            compare.sign.eq(not_negative),
+            beyond.eq((v[bits - 1 :] ^ v[-1].replicate(len(v[bits - 1 :]))).any()),
             below.eq(compare.sum[-1]),
-            reached.eq(beyond | Mux(negative, below | (compare.sum == 0), ~below)),
         ]
-        return reached
+        return beyond, below

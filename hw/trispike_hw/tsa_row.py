@@ -86,9 +86,7 @@ class TsaRow(wiring.Component):
             issued.eq(scheduler.o.valid & scheduler.o.ready),
         ]
         for lane, port in enumerate(self.i_sums):
-            m.d.comb += port.ready.eq(
-                issued & order.sums & (arch.lone_lane | scheduler.last_pass) & (order.lane == lane)
-            )
+            m.d.comb += port.ready.eq(issued & order.sums[lane] & (arch.lone_lane | scheduler.last_pass))
 
         # Read: sums, constants and states of the order, all there in the next cycle.
         m.submodules.store = store = ConstantStore(arch)
@@ -102,6 +100,9 @@ class TsaRow(wiring.Component):
         before, after = states.read_port(), states.write_port()
         m.d.comb += [
             store.wanted.eq(scheduler.o.valid),
+            store.moves.eq(scheduler.moves),
+            store.comes.eq(scheduler.comes),
+            store.next_tile.eq(scheduler.next_tile),
             store.tile.eq(order.context.constants),
             store.q.eq(order.q),
             before.addr.eq(Cat(order.q[: arch.pass_bits], order.lane)),
@@ -165,8 +166,8 @@ class TsaRow(wiring.Component):
             return self._only_branch(m, order, part)
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
         for number, (lane, q) in enumerate(groups):
-            gated = Signal(part, name=f"gated{lane}_{q}")
-            with m.If(order.sums & (order.lane == lane) & (order.q == q)):
+            gated = Signal(part, name=f"gated{lane}_{q}", reset_less=True)
+            with m.If(order.sums[lane] & (order.q == q)):
                 m.d.sync += [gated[i].eq(self.i_sums[lane].payload[q * width + i]) for i in range(width)]
             with m.Else():
                 m.d.sync += Value.cast(gated).eq(0)
@@ -237,5 +238,7 @@ class TsaRow(wiring.Component):
             words.r_en.eq(pool.i.ready),
             pool.plane.eq(self.config.plane),
         ]
+        if isinstance(pool, MaxPool):
+            m.d.sync += pool.short.eq(self.config.time_steps <= 2)
         wiring.connect(m, wiring.flipped(self.o_words), pool.o)
         return ~words.r_rdy & pool.idle

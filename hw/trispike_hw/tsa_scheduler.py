@@ -5,7 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .carry_chains import is_ecp5
 from .layout import Mode
+from .ports import DISTRIBUTED_RAM
 from .round_robin import RoundRobin, selected
 from .tsa_layout import item_context, layer_config, update
 
@@ -35,6 +37,12 @@ class TsaScheduler(wiring.Component):
     config : In(layer_config(arch))
     hold : In(1)
     o : Out(stream.Signature(update(arch)))
+    moves : Out(1)
+        `o` shows another turn in the next cycle, or none.
+    comes : Out(1)
+        Then it shows one.
+    next_tile : Out
+        The constants of that turn.
     last_pass : Out(1)
         The order on `o` is the last of its turn.
     idle : Out(1)
@@ -51,6 +59,9 @@ class TsaScheduler(wiring.Component):
                 "config": In(layer_config(arch)),
                 "hold": In(1),
                 "o": Out(stream.Signature(update(arch))),
+                "moves": Out(1),
+                "comes": Out(1),
+                "next_tile": Out(range(arch.constant_tiles)),
                 "last_pass": Out(1),
                 "idle": Out(1),
             }
@@ -69,7 +80,7 @@ class TsaScheduler(wiring.Component):
         if self._arch.lone_lane:
             waiting, context = self._only_context(m, finished)
         else:
-            waiting, context = self._contexts(m, lane, served, finished)
+            waiting, context = self._contexts(m, platform, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -98,7 +109,7 @@ class TsaScheduler(wiring.Component):
                 order.lane.eq(lane),
                 order.digit.eq(step - self.config.silent),
                 order.start.eq(step == 0),
-                order.sums.eq(step <= last_sums),
+                order.sums.eq(Mux(step <= last_sums, served, 0)),
                 order.fires.eq((step >= self.config.silent) & (self.config.mode != Mode.LOGITS)),
                 order.end.eq(ended),
                 order.context.eq(context),
@@ -115,13 +126,17 @@ class TsaScheduler(wiring.Component):
         issuing = Signal()
         m.d.comb += [
             self.o.valid.eq(issuing),
-            self.last_pass.eq(self.o.payload.q == self._arch.tsa_passes - 1),
+            self.last_pass.eq(1 if self._arch.tsa_passes == 1 else self.o.payload.q == self._arch.tsa_passes - 1),
             pass_free.eq(~issuing | (self.o.ready & self.last_pass)),
+            self.moves.eq(pass_free),
+            self.comes.eq(ordered),
+            self.next_tile.eq(order.context.constants),
         ]
         with m.If(pass_free):
             m.d.sync += [issuing.eq(ordered), self.o.payload.eq(order)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.payload.q.eq(self.o.payload.q + 1)
+        if self._arch.tsa_passes > 1:
+            with m.Elif(self.o.ready):
+                m.d.sync += self.o.payload.q.eq(self.o.payload.q + 1)
 
         release, released = Signal(), Signal.like(lane)
         m.d.comb += [release.eq(issuing & self.o.ready & self.last_pass), released.eq(self.o.payload.lane)]
@@ -137,7 +152,9 @@ class TsaScheduler(wiring.Component):
         m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & Cat(port.ready for port in self.i_context).all())
         return m
 
-    def _contexts(self, m: Module, lane: Signal, served: Signal, finished: Signal) -> tuple[Signal, data.View]:
+    def _contexts(
+        self, m: Module, platform, lane: Signal, served: Signal, finished: Signal
+    ) -> tuple[Signal, data.View]:
         """The lanes' queues of contexts.
 
         Returns which lanes have one and, combinational, the first one of `lane`, whose bit of `served` is set.
@@ -145,32 +162,42 @@ class TsaScheduler(wiring.Component):
         lanes = range(self._lanes)
         shape = item_context(self._arch)
         # One shared memory with one write port: an input register per lane lets the lanes write one after the other.
-        m.submodules.contexts = contexts = memory.Memory(shape=shape, depth=QUEUE * self._lanes, init=[])
+        # A block RAM would be almost empty, and slow.
+        m.submodules.contexts = contexts = memory.Memory(
+            shape=shape, depth=QUEUE * self._lanes, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+        )
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
         m.submodules.writers = writers = RoundRobin(self._lanes)
         waiting = Signal(self._lanes)
+        pushed, writer = Signal(self._lanes), Signal.like(lane)  # who was chosen writes a cycle later
         heads = [Signal(range(QUEUE), name=f"head{i}") for i in lanes]
         tails = [Signal(range(QUEUE), name=f"tail{i}") for i in lanes]
         inputs = [Signal(shape.size, name=f"input{i}") for i in lanes]
         for i, port in enumerate(self.i_context):
-            full, level = Signal(name=f"full{i}"), Signal(range(QUEUE + 1), name=f"level{i}")
+            full, level = Signal(name=f"full{i}"), Signal(QUEUE, name=f"level{i}")  # level: a bit per context
             m.d.comb += [
                 port.ready.eq(~full),
-                writers.requests[i].eq(full & (level != QUEUE)),
-                waiting[i].eq(level != 0),
+                writers.requests[i].eq(full & ~level[-1]),
+                waiting[i].eq(level[0]),
             ]
             with m.If(port.valid & port.ready):
                 m.d.sync += [full.eq(1), inputs[i].eq(Value.cast(port.payload))]
             with m.If(writers.chosen[i]):
-                m.d.sync += [full.eq(0), tails[i].eq(tails[i] + 1)]
+                m.d.sync += full.eq(0)
+            with m.If(pushed[i]):
+                m.d.sync += tails[i].eq(tails[i] + 1)
             with m.If(finished[i]):
                 m.d.sync += heads[i].eq(heads[i] + 1)
-            m.d.sync += level.eq(level + writers.chosen[i] - finished[i])
+            with m.If(writers.chosen[i] & ~finished[i]):
+                m.d.sync += level.eq(Cat(1, level))
+            with m.Elif(finished[i] & ~writers.chosen[i]):
+                m.d.sync += level.eq(level >> 1)
+        m.d.sync += [pushed.eq(writers.chosen), writer.eq(writers.index)]
         m.d.comb += [
             writers.advance.eq(1),
-            write.en.eq(writers.valid),
-            write.addr.eq(Cat(selected(writers.chosen, tails), writers.index)),
-            Value.cast(write.data).eq(selected(writers.chosen, inputs)),
+            write.en.eq(pushed.any()),
+            write.addr.eq(Cat(selected(pushed, tails), writer)),
+            Value.cast(write.data).eq(selected(pushed, inputs)),
             read.addr.eq(Cat(selected(served, heads), lane)),
         ]
         return waiting, read.data

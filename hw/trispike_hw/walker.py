@@ -57,27 +57,39 @@ class Walker(wiring.Component):
         pending = Signal(columns)  # spikes of `word` that have not been issued
         busy = Signal()
 
-        index, rest, more, negative = self._lowest(m, pending, word.neg)
+        index, rest, negative = self._lowest(m, pending, word.neg)
 
+        # What the next event will be is worked out while the one before it goes out, so that the word that follows does
+        # not wait for the count of this one's bits.
         repeat = Signal(4)  # events of a lanewise word that have gone out
-        again = Signal()  # the word stands for another event with all its bits
-        final, advance = Signal(), Signal()  # last event of the word; the event goes out in this cycle
+        some = Signal()  # the word has a spike
+        final, ends = Signal(), Signal()  # the next event is the last one of the word; and of the step
+        advance = Signal()  # the event goes out in this cycle
         m.d.comb += [
-            again.eq(word.lanewise & (repeat + 1 != word.repeats) & pending.any()),
-            final.eq(~again & (word.lanewise | ~more)),
-            advance.eq(busy & ~self.pause & ~(final & word.end & self.blocked)),
-            self.ending.eq(advance & final & word.end),
+            advance.eq(busy & ~self.pause & ~(ends & self.blocked)),
+            self.ending.eq(advance & ends),
             self.i.ready.eq(~busy | (advance & final)),
+        ]
+        given = self.i.payload
+        final_at_first, final_after = Signal(), Signal()
+        m.d.comb += [
+            final_at_first.eq(
+                Mux(given.lanewise, (given.repeats == 1) | ~given.spikes.any(), ~_more_than(1, given.spikes))
+            ),
+            final_after.eq(Mux(word.lanewise, repeat + 2 == word.repeats, ~_more_than(2, pending))),
         ]
         with m.If(self.i.ready):
             m.d.sync += [
                 busy.eq(self.i.valid),
                 repeat.eq(0),
-                word.eq(self.i.payload),
-                pending.eq(self.i.payload.spikes),
+                word.eq(given),
+                pending.eq(given.spikes),
+                some.eq(given.spikes.any()),
+                final.eq(final_at_first),
+                ends.eq(final_at_first & given.end),
             ]
         with m.Elif(advance):
-            m.d.sync += repeat.eq(repeat + 1)
+            m.d.sync += [repeat.eq(repeat + 1), final.eq(final_after), ends.eq(final_after & word.end)]
             with m.If(~word.lanewise):
                 m.d.sync += pending.eq(rest)
 
@@ -86,13 +98,13 @@ class Walker(wiring.Component):
         base = Signal(self._arch.weight_address_bits)
         m.d.sync += [
             self.event.end.eq(self.ending),
-            self.fired.eq(advance & pending.any()),
-            self.hollow.eq(advance & ~pending.any()),
+            self.fired.eq(advance & some),
+            self.hollow.eq(advance & ~some),
             self.paused.eq(busy & self.pause),
             self.held.eq(busy & ~self.pause & ~advance),
             offset.eq(Mux(word.lanewise, repeat, index)),
             base.eq(word.weight),
-            self.event.valid.eq(Mux(word.lanewise, pending, pending.any().replicate(columns))),
+            self.event.valid.eq(Mux(word.lanewise, pending, some.replicate(columns))),
             self.event.sign.eq(Mux(word.lanewise, pending & word.neg, negative.replicate(columns))),
         ]
         with m.If(~advance):
@@ -100,8 +112,8 @@ class Walker(wiring.Component):
         m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]
         return m
 
-    def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Signal, Signal, Signal, Signal]:
-        """Number of the lowest bit of `pending`, `pending` without it, whether that has a bit, and the bit of `neg`.
+    def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Signal, Signal, Signal]:
+        """Number of the lowest bit of `pending`, `pending` without it, and the bit of `neg`.
 
         Two levels: the first group of four with a bit, then the bit in it. A carry chain as long as the word would cost
         twice as much and be slower; every bit of the rest is one look-up table. Without a bit the number means nothing.
@@ -119,17 +131,33 @@ class Walker(wiring.Component):
         for group, low in enumerate(groups):
             for i in range(4):
                 m.d.comb += rest[low + i].eq(pending[low + i] & ~(first[group] & (within == i)))
-        index, more, negative = Signal(range(self._arch.columns)), Signal(), Signal()
+        index, negative = Signal(range(self._arch.columns)), Signal()
         m.d.comb += [
             index[:2].eq(within),
-            more.eq(
-                (occupied & ~first).any()
-                | (four[0] & four[1:].any())
-                | (four[1] & four[2:].any())
-                | (four[2] & four[3])
-            ),
             negative.eq(Cat(neg_four[i] & (within == i) for i in range(4)).any()),
         ]
         for bit in range(len(index) - 2):
             m.d.comb += index[2 + bit].eq(Cat(first[g] for g in range(len(groups)) if g >> bit & 1).any())
-        return index, rest, more, negative
+        return index, rest, negative
+
+
+def _more_than(count: int, bits: Value) -> Value:
+    """Whether more than `count` (1 or 2) of `bits` are set, by groups of four, a look-up table each."""
+    groups = [bits[low : low + 4] for low in range(0, len(bits), 4)]
+    ones = Cat(group.any() for group in groups)
+    if count == 1:
+        return Cat(_at_least_two(group) for group in groups).any() | _at_least_two(ones)
+    twos = Cat(_at_least_two(group) for group in groups)
+    threes = Cat(_at_least_three(group) for group in groups)
+    two_and_another = Cat(
+        two & Cat(one for other, one in enumerate(ones) if other != number).any() for number, two in enumerate(twos)
+    )
+    return threes.any() | two_and_another.any() | _at_least_three(ones)
+
+
+def _at_least_two(bits: Value) -> Value:
+    return Cat(bits[i] & bits[j] for i in range(len(bits)) for j in range(i)).any()
+
+
+def _at_least_three(bits: Value) -> Value:
+    return Cat(bits[i] & bits[j] & bits[k] for i in range(len(bits)) for j in range(i) for k in range(j)).any()

@@ -1,7 +1,7 @@
 """Weight loader: brings weight rows from outside while the machine runs."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -13,8 +13,8 @@ class WeightLoader(wiring.Component):
     """Works through the load list of a program beside the layers.
 
     Function: docs/machine.md, "Weights from outside". `start` begins a run; without a list (`list` 0) every layer is
-    `ready` at once. A row that arrives is announced to the lanes of its pairs by `pause` and written one cycle later,
-    when the even lanes, whose read port it takes, fire no event. With a lane alone it waits at `rows` meanwhile.
+    `ready` at once. A row that has arrived is announced to the lanes of its pairs by `pause` and written one cycle
+    later, when the even lanes, whose read port it takes, fire no event. With a lane alone it waits at `rows` meanwhile.
     Latency: three cycles from a list word to its request, and those in which the program memory is not granted.
     Throughput: one row a cycle, with a lane alone in two. Back-pressure: waits for the request to be taken and for rows
     at any pace; rows are always taken. Reset: no run, every layer ready.
@@ -49,39 +49,47 @@ class WeightLoader(wiring.Component):
         address = Signal(range(self._arch.weight_rows))
         pairs = Signal(self._arch.pairs)
         announcing, announced = Signal(), Signal()  # the row at `rows` is announced, or has been in the cycle before
-        ready_layers = Signal(range(self._arch.max_layers + 1), init=self._arch.max_layers)
+        arriving = Signal(data.StructLayout({"row": self.rows.payload.shape(), "address": address.shape()}))
+        ready_to = Signal(range(self._arch.max_layers), init=self._arch.max_layers - 1)  # last layer that is ready
+        some_ready = Signal(init=1)
         arrived = self.rows.valid & self.rows.ready
 
         m.d.comb += [
-            self.ready.eq(self.layer < ready_layers),
+            self.ready.eq(some_ready & (self.layer <= ready_to)),
             self.program_address.eq(pointer),
             self.request.payload.source.eq(load.source),
             self.request.payload.count.eq(load.count),
         ]
         for pair in range(self._arch.pairs):
             m.d.comb += pairs[pair].eq(load.every | (load.pair == pair))
-        write = [
-            self.write.enable.eq(arrived),
-            self.write.address.eq(address),
-            self.write.data.eq(self.rows.payload),
-            self.write_pairs.eq(pairs),
-        ]
         with m.If(arrived):
             m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
         if self._arch.lone_lane:
-            m.d.comb += write
             m.d.sync += announced.eq(announcing)
+            m.d.comb += [
+                self.write.enable.eq(arrived),
+                self.write.address.eq(address),
+                self.write.data.eq(self.rows.payload),
+                self.write_pairs.eq(pairs),
+            ]
         else:
-            m.d.sync += write
-            m.d.comb += announcing.eq(arrived)
+            m.d.sync += [
+                announcing.eq(arrived),
+                arriving.address.eq(address),
+                arriving.row.eq(self.rows.payload),
+                self.write.enable.eq(announcing),
+                self.write.address.eq(arriving.address),
+                self.write.data.eq(arriving.row),
+                self.write_pairs.eq(pairs),
+            ]
         with m.If(announcing):
             m.d.comb += self.pause.eq(pairs)
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [pointer.eq(self.list), ready_layers.eq(self._arch.max_layers)]
+                m.d.sync += [pointer.eq(self.list), ready_to.eq(self._arch.max_layers - 1), some_ready.eq(1)]
                 with m.If(self.list.any()):
-                    m.d.sync += ready_layers.eq(0)
+                    m.d.sync += some_ready.eq(0)
                     m.next = "READ"
             with m.State("READ"), m.If(self.program_granted):
                 m.d.sync += pointer.eq(pointer + 1)
@@ -94,7 +102,7 @@ class WeightLoader(wiring.Component):
                     with m.Case(LoadKind.LOAD):
                         m.next = "REQUEST"
                     with m.Case(LoadKind.READY):
-                        m.d.sync += ready_layers.eq(word.count + 1)
+                        m.d.sync += [ready_to.eq(word.count), some_ready.eq(1)]
                         m.next = "READ"
                     with m.Case(LoadKind.WAIT):
                         m.next = "WAIT"

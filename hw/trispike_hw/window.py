@@ -13,8 +13,9 @@ class WindowClip(wiring.Component):
 
     Function: drops the kernel rows above and below the source one per cycle, cuts the bits left and right of it, and
     translates bits to words and steps between words. Latency: five cycles and one per dropped row. Throughput: one
-    window a cycle, and one cycle more per dropped row. Back-pressure: all stages stand while `o` waits. `idle`: no
-    window is inside. Reset: empty.
+    window in two cycles, which is what `SlotDelivery` takes, and a cycle more per dropped row from the second on.
+    Back-pressure: all stages stand while a window is at `o`, whether it is taken or not, so that nothing within waits
+    for what `ready` waits for. `idle`: no window is inside. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
@@ -44,17 +45,21 @@ class WindowClip(wiring.Component):
         # First stage: the window's edges; it stays here while kernel rows are dropped.
         edges = Signal(
             data.StructLayout(
-                common | {"y": Shape.cast(signed(12)), "y_last": Shape.cast(signed(12)), "end": signed(20)}
+                common
+                | {
+                    "y": Shape.cast(signed(12)),
+                    "room": Shape.cast(signed(13)),  # source rows below the window's last one, less one: sign is enough
+                    "end": signed(20),
+                }
             )
         )
-        dropping, go = Signal(), Signal()
-        above, below = edges.y < 0, edges.y_last >= edges.job.window.height
-        m.d.comb += [
-            dropping.eq(edges.valid & (edges.rows != 0) & (above | below)),
-            go.eq(~dropping & (~self.o.valid | self.o.ready)),
-            self.i.ready.eq(go),
-        ]
+        dropping, go = Signal(), Signal()  # dropping is a register: the stages hang on it
+        above = edges.y < 0
+        m.d.comb += [go.eq(~dropping & ~self.o.valid), self.i.ready.eq(go)]
         position = self.i.payload.position
+        room = self.i.payload.window.height - (position.y + self.i.payload.row.span) - 1
+        dilation = edges.job.source.dilation
+        y_below, room_below = edges.y + Mux(above, dilation, 0), edges.room + Mux(above, 0, dilation)
         with m.If(go):
             m.d.sync += [
                 edges.valid.eq(self.i.valid),
@@ -64,23 +69,24 @@ class WindowClip(wiring.Component):
                 edges.weight.eq(position.weight),
                 edges.rows.eq(self.i.payload.source.rows),
                 edges.y.eq(position.y),
-                edges.y_last.eq(position.y + self.i.payload.row.span),
+                edges.room.eq(room),
+                dropping.eq(self.i.valid & self.i.payload.source.rows.any() & ((position.y < 0) | (room < 0))),
                 edges.begin.eq(Mux(position.bit < 0, 0, position.bit)),
                 edges.end.eq(position.bit + self.i.payload.window.bit_length),
             ]
         with m.Elif(dropping):
             m.d.sync += [
                 edges.rows.eq(edges.rows - 1),
+                edges.y.eq(y_below),
+                edges.room.eq(room_below),
+                dropping.eq((edges.rows != 1) & ((y_below < 0) | (room_below < 0))),
                 edges.next_step.eq(edges.next_step + edges.job.source.pitch),
             ]
             with m.If(above):
                 m.d.sync += [
-                    edges.y.eq(edges.y + edges.job.source.dilation),
                     edges.address.eq(edges.address + edges.job.source.pitch),
                     edges.weight.eq(edges.weight + edges.job.window.weight_pitch),
                 ]
-            with m.Else():
-                m.d.sync += edges.y_last.eq(edges.y_last - edges.job.source.dilation)
 
         # Second stage: the last bit inside the source. Third: bits to words; weight rows count from the window's first
         # bit, or from the word that holds it.

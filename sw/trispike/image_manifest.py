@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .network import Kind, Mode
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 FORMAT = "trispike image"
 
 MOST_BYTES = 1 << 32
@@ -163,7 +163,7 @@ class Manifest(_Record):
     """Everything that `manifest.json` holds: of a program, which has one code and no chapters, or of a book."""
 
     format: Literal["trispike image"]
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     tool_version: str
     architecture: ArchitectureRecord
     binary: BinaryRecord

@@ -29,7 +29,7 @@ ODD = Architecture(
     max_layers=4,
 )
 ROW_BITS = {
-    "small": {Target.PROGRAM: 64, Target.CONSTANTS: 4 * 56, Target.WEIGHTS: 128, Target.SPIKES: 32},
+    "small": {Target.PROGRAM: 64, Target.CONSTANTS: 2 * 56, Target.WEIGHTS: 128, Target.SPIKES: 32},
     "custom": {Target.PROGRAM: 64, Target.CONSTANTS: 2 * 35, Target.WEIGHTS: 56, Target.SPIKES: 16},
 }
 
@@ -132,7 +132,7 @@ def test_sustains_a_word_a_cycle(target):
     stream = write(arch, target, 3, list(range(10))) + write(arch, Target.SPIKES, 0, [1])
     seen = run(arch, stream)
     assert seen.taken_cycles == list(range(len(stream)))
-    words = ROW_BITS["small"][target] // 32
+    words = -(-ROW_BITS["small"][target] // 32)
     assert seen.write_cycles[:10] == [3 + words * (i + 1) for i in range(10)]
 
 

@@ -46,7 +46,7 @@ def test_missing_fields_are_zero() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"time_steps must lie in 0..31, not 32"):
         pack(LayerShape, {"time_steps": 32})
-    with pytest.raises(ValueError, match=r"phi must lie in 0..65535, not -1"):
-        pack(constant_word(ARCH), [{"phi": -1}])
+    with pytest.raises(ValueError, match=r"below_phi must lie in 0..65535, not -1"):
+        pack(constant_word(ARCH), [{"below_phi": -1}])
     with pytest.raises(KeyError):
         pack(LayerShape, {"tempo": 1})

@@ -57,7 +57,8 @@ def windows(rng: random.Random, arch: Architecture, count: int, length: int, lan
                 )
         best = [largest([item[c] for item in items]) for c in range(arch.columns)]
         for digit in range(length):
-            expected[(address + digit * PLANE) % arch.spike_words] = planes([train[digit] for train in best])
+            place = (address + digit * PLANE) % (1 << arch.spike_address_bits)
+            expected[place] = planes([train[digit] for train in best])
     return words, expected
 
 
@@ -78,6 +79,7 @@ def interleaved(rng: random.Random, sequences: list[list]) -> list:
 def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stalls: tuple[float, float]) -> dict:
     """What the block writes, by address; every address once."""
     dut = LonePool(arch) if arch.lone_lane else MaxPool(arch)
+    short = max(word["digit"] for word in words) < 2
     written = {}
 
     def take(word):
@@ -86,6 +88,8 @@ def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stal
 
     async def source(ctx):
         ctx.set(dut.plane, PLANE)
+        if not arch.lone_lane:
+            ctx.set(dut.short, short)
         await feed(ctx, dut.i, words, rng, stalls[0])
 
     async def sink(ctx):

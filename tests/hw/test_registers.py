@@ -76,7 +76,7 @@ def simulate(body, arch=ARCH) -> None:
 def test_identity():
     async def body(bench):
         assert await bench.read(MAGIC) == int.from_bytes(b"CSS1", "little")
-        assert await bench.read(VERSION) == 3
+        assert await bench.read(VERSION) == 4
         assert f"{await bench.read(DIGEST_HIGH):08x}{await bench.read(DIGEST_LOW):08x}" == ARCH.digest[:16]
 
     simulate(body)
@@ -86,7 +86,7 @@ def test_reads_are_pipelined_one_a_cycle():
     async def body(bench):
         for address, register in zip([1, 0, 2, 0], [None, VERSION, MAGIC, DIGEST_HIGH], strict=True):
             if register:
-                expected = {VERSION: 3, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
+                expected = {VERSION: 4, MAGIC: 0x31535343, DIGEST_HIGH: int(ARCH.digest[:8], 16)}[register]
                 assert bench.ctx.get(bench.dut.bus.data) == expected
             bench.ctx.set(bench.dut.bus.address, address)
             await bench.step()

@@ -78,7 +78,7 @@ def test_steps_match_the_scalar_model(name: str) -> None:
                 first = case["z"] & rng.getrandbits(arch.accumulator_bits)
                 ctx.set(dut.z, [wrapped(first, arch.accumulator_bits), case["z"] & ~first])
                 ctx.set(dut.state, {"potential": case["potential"], "fired": case["fired"]})
-                ctx.set(dut.constants, {key: case[key] for key in ("theta", "phi", "bias")})
+                ctx.set(dut.constants, {k: case[k] for k in ("theta", "bias")} | {"below_phi": case["phi"] - 1})
             else:
                 ctx.set(dut.enable, 0)
             if cycle >= LATENCY:

@@ -119,7 +119,9 @@ async def load_constants(ctx, dut: TsaRow, arch: Architecture, constants: list[l
     for tile, row in enumerate(constants):
         for word in range(arch.constant_passes):
             ctx.set(dut.constants.address, tile * arch.constant_passes + word)
-            ctx.set(dut.constants.data, row[word * arch.constant_width :][: arch.constant_width])
+            neurons = row[word * arch.constant_width :][: arch.constant_width]
+            stored = [{k: own[k] for k in ("theta", "bias")} | {"below_phi": own["phi"] - 1} for own in neurons]
+            ctx.set(dut.constants.data, stored)
             await ctx.tick()
     ctx.set(dut.constants.enable, 0)
 

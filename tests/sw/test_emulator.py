@@ -69,8 +69,8 @@ def test_flipped_weight_bits_change_the_answer() -> None:
     [
         ([2, 0], "the input stream ends inside the command at word 0; send whole commands"),
         ([7, 0, 0], "the input stream has an unknown command 0x00000007 at word 0"),
-        ([0x31, 8190, 3, 0, 0, 0], "a WRITE of 3 rows to SPIKES at 8190 does not fit 8192 rows or its payload"),
-        ([0x31, 0, 3, 0, 0], "a WRITE of 3 rows to SPIKES at 0 does not fit 8192 rows or its payload"),
+        ([0x31, 6142, 3, 0, 0, 0], "a WRITE of 3 rows to SPIKES at 6142 does not fit 6144 rows or its payload"),
+        ([0x31, 0, 3, 0, 0], "a WRITE of 3 rows to SPIKES at 0 does not fit 6144 rows or its payload"),
         ([0x221, 0, 1, 0, 0, 0, 0], "a WRITE names lane pair 2, but there are 2"),
         ([2, 0, 0], "the program ends at word 512 without a last layer; load the image again"),
     ],

@@ -238,7 +238,7 @@ def test_an_altered_memory_file(saved: Path) -> None:
 def test_schema_version(saved: Path) -> None:
     edit_manifest(saved, lambda m: m.update(schema_version=2))
     assert refusal(saved) == (
-        "DIR/manifest.json has schema version 2, but this trispike reads version 4; compile the network again"
+        "DIR/manifest.json has schema version 2, but this trispike reads version 5; compile the network again"
     )
 
 

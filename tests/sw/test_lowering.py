@@ -205,7 +205,7 @@ def test_spike_memory_too_small() -> None:
     average = replace(net.layers[-1], segments=(Segment("conv", Kind.BROADCAST, np.ones((10, 16, 32, 32), int)),))
     net = replace(net, layers=(net.layers[0], average))
     assert refusal(net, SMALL) == (
-        "spike memory with tensor conv (8 steps of 1024 words) needs 16384 spike words, but there are 8192 in "
+        "spike memory with tensor conv (8 steps of 1024 words) needs 16384 spike words, but there are 6144 in "
         "architecture small; preset base would do"
     )
     assert refusal(replace(net, time_steps=16), BASE) == (

@@ -38,9 +38,9 @@ def chain(length: int, size: int) -> Network:
 
 
 def test_a_chain_needs_two_tensors() -> None:
-    network = chain(6, 22)
+    network = chain(6, 19)
     placements = place_tensors(Task.of(network), PLAIN, SMALL)
-    words = 8 * 22 * 22
+    words = 8 * 19 * 19
     low, high = sorted({place.base for place in placements.values()})
     assert low < SMALL.banks
     assert words <= high < words + 9 * SMALL.banks  # a gap of less than a turn of the banks after each step

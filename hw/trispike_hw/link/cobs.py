@@ -4,6 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..carry_chains import is_ecp5
+from ..ports import DISTRIBUTED_RAM
+
 LONGEST_RUN = 254
 
 
@@ -74,7 +77,9 @@ class CobsEncoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """See the class."""
         m = Module()
-        m.submodules.run = run = memory.Memory(shape=8, depth=LONGEST_RUN + 2, init=[])
+        m.submodules.run = run = memory.Memory(
+            shape=8, depth=LONGEST_RUN + 2, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+        )
         write, read = run.write_port(), run.read_port()
         length, sent = Signal(8), Signal(8)
         ending = Signal()  # the frame ends behind this run

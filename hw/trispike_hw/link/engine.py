@@ -8,8 +8,10 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ..carry_chains import is_ecp5
 from ..layout import STREAM_BITS
 from ..memory.port import ADDRESS_BITS, ExternalMemory
+from ..ports import DISTRIBUTED_RAM
 from ..registers import STATUS
 from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
 from .machine_port import MachinePort
@@ -21,7 +23,7 @@ class LinkEngine(wiring.Component):
     Function: docs/host-link.md. The reply to the last frame is kept, and sent again when that frame comes again. The
     words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine;
     STORE and FETCH wait for the external memory, which takes bounded time. Latency and throughput: one frame at a time,
-    one to three cycles for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
+    one to four cycles for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
     while a frame is executed. Reset: no session, both queues empty.
 
     Ports:
@@ -56,7 +58,10 @@ class LinkEngine(wiring.Component):
         hello = [LINK_VERSION, PAYLOAD_WORDS]
         hello += [0, 0] if external is None else [external.words, int(external.writable)]
         inputs, outputs = self._queues(m)
-        m.submodules.payload = payload = memory.Memory(shape=STREAM_BITS, depth=FRAME_WORDS, init=[])
+        # Look-up tables are what an ECP5-25F has left beside preset small.
+        m.submodules.payload = payload = memory.Memory(
+            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+        )
         write, read = payload.write_port(), payload.read_port()
 
         reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request
@@ -93,9 +98,10 @@ class LinkEngine(wiring.Component):
         m.d.comb += [
             write.addr.eq(reply_words),
             read.addr.eq(sent),
-            self.machine.registers.address.eq(STATUS.offset),
             inputs.w_data.eq(self.i.payload.data),
         ]
+        # Registers, for both go far: a whole machine hangs on its reset.
+        m.d.sync += [self.machine.reset.eq(0), self.machine.registers.address.eq(STATUS.offset)]
         with m.FSM() as fsm:
             with m.State("REQUEST"):
                 m.d.comb += self.i.ready.eq(1)
@@ -129,7 +135,7 @@ class LinkEngine(wiring.Component):
                     with m.Case(Kind.STORE):
                         m.next = "ADDRESS"
                 with m.Case(Kind.RESET):
-                    m.d.comb += self.machine.reset.eq(1)
+                    m.d.sync += self.machine.reset.eq(1)
                     m.next = "REPLY_HEADER"
                 with m.Default():
                     m.next = "REFUSE"
@@ -161,10 +167,12 @@ class LinkEngine(wiring.Component):
             with m.State("RECEIVE"):
                 m.next = "REPLY_HEADER"
                 with m.If((count != 0) & outputs.r_rdy):
-                    put(outputs.r_data)
                     m.d.comb += outputs.r_en.eq(1)
-                    m.d.sync += count.eq(count - 1)
-                    m.next = "RECEIVE"
+                    m.d.sync += [content.eq(outputs.r_data), count.eq(count - 1)]
+                    m.next = "RECEIVED"
+            with m.State("RECEIVED"):
+                put(content)
+                m.next = "RECEIVE"
             with m.State("ADDRESS"):
                 m.d.sync += address.eq(self.i.payload.data)
                 take_argument(then="READ")
@@ -175,13 +183,21 @@ class LinkEngine(wiring.Component):
                     with m.If(taken & (reply.kind == Kind.STORE)):
                         m.next = "STORE"
             with m.State("READ"):
-                m.d.comb += self.machine.registers.address.eq(address)
-                m.d.sync += [address.eq(address + 1), count.eq(count - 1)]
-                m.next = "CONTENT"
+                m.d.sync += [
+                    self.machine.registers.address.eq(address),
+                    address.eq(address + 1),
+                    count.eq(count - 1),
+                ]
+                m.next = "ADDRESSED"
                 with m.If(count == 0):
                     m.next = "REPLY_HEADER"
+            with m.State("ADDRESSED"):
+                m.next = "SHOWN"
+            with m.State("SHOWN"):
+                m.d.sync += content.eq(self.machine.registers.data)  # out of a slow block RAM, for counters of layers
+                m.next = "CONTENT"
             with m.State("CONTENT"):
-                put(self.machine.registers.data)
+                put(content)
                 m.next = "READ"
             if external is not None:
                 self._fetch(m, address, count, put)
@@ -216,7 +232,7 @@ class LinkEngine(wiring.Component):
                     with m.If(self.o.payload.last):
                         m.next = "SKIP"
             running = self.machine.registers.data[0]
-            m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | inputs.r_rdy | running)
+            m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | inputs.r_rdy | self.machine.words.valid | running)
         return m
 
     def _fetch(self, m: Module, address: Signal, count: Signal, put: Callable[[Any], None]) -> None:
@@ -254,10 +270,14 @@ class LinkEngine(wiring.Component):
         outputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
         m.submodules.inputs = ResetInserter(self.machine.reset)(inputs)
         m.submodules.outputs = ResetInserter(self.machine.reset)(outputs)
+        # A register takes the slow output of the queue's block RAM off the machine's decoding of commands.
+        words = self.machine.words
+        with m.If(inputs.r_en):
+            m.d.sync += [words.valid.eq(inputs.r_rdy), words.payload.eq(inputs.r_data)]
+        with m.If(self.machine.reset):
+            m.d.sync += words.valid.eq(0)
         m.d.comb += [
-            self.machine.words.valid.eq(inputs.r_rdy),
-            self.machine.words.payload.eq(inputs.r_data),
-            inputs.r_en.eq(self.machine.words.ready),
+            inputs.r_en.eq(~words.valid | words.ready),
             self.machine.answers.ready.eq(outputs.w_rdy),
             outputs.w_en.eq(self.machine.answers.valid),
             outputs.w_data.eq(self.machine.answers.payload),

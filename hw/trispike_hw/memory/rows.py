@@ -15,7 +15,7 @@ class RowReader(wiring.Component):
     """Stands between the port for weights from outside and a memory of words.
 
     Function: each burst of rows becomes one of words; each row is put together of its words, lowest first, and the
-    words that fill it up to a power of two are dropped. Latency: a request passes at once, a row comes a cycle after
+    words that fill it up to a power of two are dropped. Latency: a request passes in a cycle, a row comes a cycle after
     its last word. Throughput: a word a cycle. Back-pressure: `memory.words` waits while a complete row does. Reset: the
     next word begins a row; the memory must forget the burst under way.
     """
@@ -39,12 +39,15 @@ class RowReader(wiring.Component):
         m = Module()
         shift, words = row_shift(self._arch), row_words(self._arch)
         burst = self.memory.request
-        m.d.comb += [
-            burst.payload.address.eq(HEADER_WORDS + Cat(Const(0, shift), self.request.payload.source)),
-            burst.payload.count.eq(Cat(Const(0, shift), self.request.payload.count)),
-            burst.valid.eq(self.request.valid),
-            self.request.ready.eq(burst.ready),
-        ]
+        m.d.comb += self.request.ready.eq(~burst.valid)
+        with m.If(self.request.valid & self.request.ready):
+            m.d.sync += [
+                burst.valid.eq(1),
+                burst.payload.address.eq(HEADER_WORDS + Cat(Const(0, shift), self.request.payload.source)),
+                burst.payload.count.eq(Cat(Const(0, shift), self.request.payload.count)),
+            ]
+        with m.Elif(burst.ready):
+            m.d.sync += burst.valid.eq(0)
         row = Signal(words * STREAM_BITS)
         place = Signal(range(max(2, 1 << shift)))  # of the next word in its row
         taken = self.memory.words.valid & self.memory.words.ready

@@ -109,10 +109,11 @@ def constants_of(words: list[int], arch: Architecture) -> dict[str, np.ndarray]:
     """theta, phi and bias, int64 [tiles, C], of the words of a constant memory."""
     layout = constant_word(arch)
     neurons = [const[i] for const in map(layout.from_bits, words) for i in range(arch.constant_width)]
-    return {
-        name: np.array([getattr(neuron, name) for neuron in neurons], np.int64).reshape(-1, arch.columns)
-        for name in ("theta", "phi", "bias")
-    }
+    theta, below_phi, bias = (
+        np.array([getattr(neuron, name) for neuron in neurons], np.int64).reshape(-1, arch.columns)
+        for name in ("theta", "below_phi", "bias")
+    )
+    return {"theta": theta, "phi": below_phi + 1, "bias": bias}
 
 
 def items_of(layer: LayerWords) -> Iterator[Item]:

@@ -70,7 +70,7 @@ class RowTimings:
 
     choose: int = 3  # from a lane's request to the first pass of its turn
     again: int = 1  # from a turn's last pass to the lane's next request (one more if a turn is a single pass)
-    constants: int = 1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
+    constants: int = -1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
     room: int = 8  # words in that queue with which no turn begins

@@ -8,7 +8,7 @@ import numpy as np
 from trispike_hw.architecture import Architecture
 from trispike_hw.layout import LayerOutput, LayerOutputSteps
 from trispike_hw.layout import Mode as MachineMode
-from trispike_hw.tsa_layout import ANSWER_TILES
+from trispike_hw.tsa_layout import ANSWER_TILES, answer_tiles
 
 from ..errors import PlacementError
 from ..fields import shapes_of, wrapped
@@ -101,6 +101,10 @@ def _check_counts(task: Task, arch: Architecture) -> None:
             f"network {task.name} has {classes} classes, but with columns = {arch.columns} architecture "
             f"{arch.name} answers at most {most}; leave classes out or choose a larger columns"
         )
+    tiles = ceil_div(classes, arch.columns)
+    if task.answers and tiles > answer_tiles(arch):
+        raise Shortage("the answer", "constant_tiles", "tiles, twice those of its classes,", 2 * tiles,
+                       arch.constant_tiles)  # fmt: skip
 
 
 def _scheduled(task: Task, arch: Architecture, resident: bool) -> tuple[InputPacking, dict[str, Placement], Schedule]:

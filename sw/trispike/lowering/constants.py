@@ -33,10 +33,10 @@ def constant_words(layers: Sequence[Layer], arch: Architecture) -> tuple[tuple[i
         tiles += ceil_div(channels, arch.columns)
         never = (1 << arch.threshold_bits) - 1
         neurons = [
-            {"theta": int(theta), "phi": int(phi), "bias": int(bias)}
+            {"theta": int(theta), "below_phi": max(int(phi) - 1, 0), "bias": int(bias)}  # phi 0: nothing compares
             for theta, phi, bias in zip(layer.theta, layer.phi, layer.bias, strict=True)
         ]
-        neurons += [{"theta": 0, "phi": never, "bias": 0}] * (-channels % arch.columns)
+        neurons += [{"theta": 0, "below_phi": never, "bias": 0}] * (-channels % arch.columns)
         for start in range(0, len(neurons), arch.constant_width):
             words.append(pack(layout, neurons[start : start + arch.constant_width]))
     if tiles > arch.constant_tiles:

@@ -125,8 +125,10 @@ def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool | None =
     except ValueError as error:
         raise DeviceError(f"cannot build for {board.name}: {error}") from error
     options = {
-        # Names like x[3] are those of bit 3 of x and of element 3 of x; see `yosys.read_design`.
-        "script_after_read": "rename -hide w:*\\[*",
+        # Names like x[3] are those of bit 3 of x and of element 3 of x; see `yosys.read_design`. And Yosys heeds
+        # `no_rw_check` (ports.BLOCK_RAM) only where it puts the registers into read ports itself, so it takes them out
+        # first: otherwise weight memories take twice their block RAMs.
+        "script_after_read": "rename -hide w:*\\[*; memory_nordff",
         "nextpnr_opts": f"--timing-allow-fail --report {_REPORT}",
     }
     return platform.prepare(
