@@ -78,7 +78,7 @@ class AnswerStore(wiring.Component):
         touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
         source = Signal(arch.clusters)  # one bit per cluster
         tile, q = Signal(range(answer_tiles(arch))), Signal(max(1, arch.pass_bits))  # of the part
-        number = Signal(range(arch.tsa_width))  # value of the part
+        number = Signal(range(max(2, arch.tsa_width)))  # value of the part
         position = Signal(range(self._classes + 1))
 
         value = selected(
@@ -112,7 +112,8 @@ class AnswerStore(wiring.Component):
                     m.d.sync += [touched.eq(0), highest.eq(0)]
                     m.next = "WAIT"
             with m.State("ADD"):
-                m.d.comb += [adding.eq(1), read.addr.eq(Cat(number, q[: arch.pass_bits], tile))]
+                of_part = number[: (arch.tsa_width - 1).bit_length()]
+                m.d.comb += [adding.eq(1), read.addr.eq(Cat(of_part, q[: arch.pass_bits], tile))]
                 m.d.sync += number.eq(number + 1)
                 with m.If(number == arch.tsa_width - 1):
                     m.d.comb += Cat(port.ready for port in self.i).eq(source)
