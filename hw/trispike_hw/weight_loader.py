@@ -1,6 +1,6 @@
 """Weight loader: brings weight rows from outside while the machine runs."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
