@@ -14,6 +14,7 @@ from tsa_models import largest, logit, planes, train
 from trispike_hw import architecture
 from trispike_hw.architecture import Architecture
 from trispike_hw.layout import Mode
+from trispike_hw.tsa_layout import answer_tiles
 from trispike_hw.tsa_row import TsaRow
 
 PATIENCE = 5000
@@ -86,7 +87,8 @@ def random_layer(
             left -= window
             trains = []
             for number in range(window):
-                tile, use_bias = rng.randrange(arch.constant_tiles), rng.getrandbits(1)
+                tiles = answer_tiles(arch) if mode == Mode.LOGITS else arch.constant_tiles
+                tile, use_bias = rng.randrange(tiles), rng.getrandbits(1)
                 spread = 1 << rng.randint(0, 9)
                 z = [[rng.randint(-spread, spread) for _ in columns] for _ in range(time_steps)]
                 layer.sums[lane] += [step[low : low + part] for step in z for low in range(0, arch.columns, part)]
