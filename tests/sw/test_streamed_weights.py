@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import Shape
 from emulation import check
 from random_networks import random_image, random_network
 from shapes import PAIR
@@ -12,11 +13,12 @@ from trispike.emulator import Emulator
 from trispike.errors import DeviceError, PlacementError
 from trispike.fields import fields_of
 from trispike.lowering import lower
+from trispike.lowering.tensors import ceil_div
 from trispike.network import INPUT, Kind, Layer, Mode, Network, Segment
 from trispike.program import Program
 from trispike.streams import input_stream, load_stream
 from trispike_hw.architecture import Architecture, build, preset
-from trispike_hw.layout import Load, LoadKind, pack
+from trispike_hw.layout import STREAM_BITS, Load, LoadKind, constant_word, pack
 
 ROOMY = {"weight_rows": 8192, "program_words": 4096}
 NARROW = {"columns": 8, "weight_bits": 5, "tsa_width": 2, "lanes": 2}
@@ -119,7 +121,8 @@ def test_two_layers() -> None:
     image = random_image(program.network, 0)
     assert input_stream(program, image)[-3:].tolist() == [2, 0, 26]
     commands = 2  # WRITEs to program and constant memory, none to the weight memories
-    assert len(load_stream(program)) == commands * 3 + len(program.program) * 2 + len(program.constants) * 7
+    constant = ceil_div(Shape.cast(constant_word(program.arch)).width, STREAM_BITS)
+    assert len(load_stream(program)) == commands * 3 + len(program.program) * 2 + len(program.constants) * constant
     check(program, [random_image(program.network, seed) for seed in range(3)])
 
 
