@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -14,7 +14,7 @@ READ_LATENCY = 3
 """Cycles from an address to its word."""
 
 
-def rotated(m: Module, values: Sequence[Value], distance: Signal) -> Sequence[Value]:
+def rotated(m: Module, values: Sequence[Value | data.View], distance: Signal) -> Sequence[Value | data.View]:
     """The values, element i being values[(i + distance) % n]; n is a power of two.
 
     One two-way multiplexer per bit of `distance`: for eight values half of what one eight-way multiplexer each costs.
