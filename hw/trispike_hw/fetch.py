@@ -10,7 +10,7 @@ from .architecture import Architecture
 from .carry_chains import TernaryAdder
 from .layout import slot, spike_word
 from .slot_ring import SlotRing
-from .spike_memory import READ_LATENCY
+from .spike_memory import READ_LATENCY, READ_LATENCY_ALONE
 
 QUEUE_DEPTH = 17  # 16 in a distributed RAM, and one in the register behind it
 
@@ -35,14 +35,15 @@ class Fetch(wiring.Component):
     Function: walks, for each of `time_steps` steps, the segments that `SlotRing` shows, their kernel rows and words,
     reading one word whenever the wanted bank of the spike memory turns up. Bits outside the window are masked; a word
     left without a spike is dropped, unless it is the last of its step, which also carries the end mark.
-    Latency: a read takes `READ_LATENCY` cycles, the queue two. Throughput: one word per cycle while the banks of their
-    addresses are consecutive, from row to row, step to step and segment to segment alike. Back-pressure: reads stop
-    when the queue (with the words under way) is full; `i_slot` is not ready while the ring is full. `hungry` says that
-    no item waits behind the running one. Reset: empty.
+    Latency: that of `SpikeMemory`, and two cycles of the queue. Throughput: one word per cycle while the banks of
+    their addresses are consecutive, from row to row, step to step and segment to segment alike. Back-pressure: reads
+    stop when the queue (with the words under way) is full; `i_slot` is not ready while the ring is full. `hungry` says
+    that no item waits behind the running one. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
         self._arch = arch
+        self._latency = READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY
         super().__init__(
             {
                 "i_slot": In(stream.Signature(slot(arch))),
@@ -125,7 +126,7 @@ class Fetch(wiring.Component):
         """From reads to words on `o`; `room` says whether one more may be read. Returns whether no word is inside."""
         arch = self._arch
         columns = arch.columns
-        stages = [reading, *(Signal(_read(arch), name=f"read{stage}") for stage in range(READ_LATENCY))]
+        stages = [reading, *(Signal(_read(arch), name=f"read{stage}") for stage in range(self._latency))]
         for earlier, later in itertools.pairwise(stages):
             m.d.sync += later.eq(earlier)
         arrived = stages[-1]
@@ -149,7 +150,7 @@ class Fetch(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         # The level is a cycle old when it counts, and by then two reads and one more may be under way.
-        m.d.sync += room.eq(queue.w_level < QUEUE_DEPTH - READ_LATENCY - 2)
+        m.d.sync += room.eq(queue.w_level < QUEUE_DEPTH - self._latency - 2)
         return ~queue.r_rdy & ~Cat(stage.valid for stage in stages).any() & ~queue.w_level.any()
 
 

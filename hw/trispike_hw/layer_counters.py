@@ -120,38 +120,43 @@ class LayerCounters(wiring.Component):
                 with m.Case(number):
                     m.d.comb += chosen.eq(total)
         shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
-        before, increment = Signal.like(chosen), Signal.like(chosen)
-        counted, counts = Signal.like(shared), Signal()  # whose counter those are for, if for any
-        with m.If(writing):
-            m.d.sync += [
-                before.eq(Mux((fresh & here).any() | here[0], 0, old.data)),
-                increment.eq(chosen),
-                counted.eq(Cat(place, layer)),
-                counts.eq(((place != 0) | ended) & (layer != arch.max_layers)),
-            ]
-        counting, settling = Signal(), Signal()  # settling: the last of the layer's counters is still to be written
-        with m.If(writing):
-            m.d.sync += settling.eq(ended)
-        m.d.comb += self.complete.eq(~ended & ~settling)
+        stored, counts = Signal.like(chosen), Signal()  # what the counter holds; it is one of this layer
+        m.d.comb += [
+            stored.eq(Mux((fresh & here).any() | here[0], 0, old.data)),
+            counts.eq(((place != 0) | ended) & (layer != arch.max_layers)),
+        ]
         if arch.lone_lane:
+            counting = self.busy | ended
             m.d.comb += [
-                counting.eq(self.busy | ended | settling),
+                self.complete.eq(~ended),
+                shared.eq(Cat(place, layer)),
                 old.addr.eq(Mux(counting, shared, self.address)),
                 self.data.eq(old.data),
+                write.en.eq(writing & counting & counts),
+                write.data.eq(stored + chosen),
             ]
         else:
             host = counters.read_port()
+            before, increment = Signal.like(chosen), Signal.like(chosen)
+            counted, adds = Signal.like(shared), Signal()  # whose counter those are for, if for any
+            settling = Signal()  # the last of the layer's counters is still to be written
+            with m.If(writing):
+                m.d.sync += [
+                    before.eq(stored),
+                    increment.eq(chosen),
+                    counted.eq(Cat(place, layer)),
+                    adds.eq(counts),
+                    settling.eq(ended),
+                ]
             m.d.comb += [
-                counting.eq(1),
+                self.complete.eq(~ended & ~settling),
+                shared.eq(Mux(writing, counted, Cat(place, layer))),
                 old.addr.eq(shared),
                 old.en.eq(~writing),
                 host.addr.eq(self.address),
                 self.data.eq(host.data),
+                write.en.eq(writing & adds),
+                write.data.eq(before + increment),
             ]
-        m.d.comb += [
-            shared.eq(Mux(writing, counted, Cat(place, layer))),
-            write.addr.eq(shared),
-            write.en.eq(writing & counting & counts),
-            write.data.eq(before + increment),
-        ]
+        m.d.comb += write.addr.eq(shared)
         return m

@@ -11,7 +11,10 @@ from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
 READ_LATENCY = 3
-"""Cycles from an address to its word."""
+"""Cycles from an address to its word at the lanes of an array."""
+
+READ_LATENCY_ALONE = 2
+"""The same for a lane alone, whose clock is slow and whose registers are few."""
 
 
 def rotated(m: Module, values: Sequence[Value | data.View], distance: Signal) -> Sequence[Value | data.View]:
@@ -35,9 +38,9 @@ class SpikeMemory(wiring.Component):
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
     Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
-    takes its slow output off the turning multiplexers, and the one behind them. Throughput: one word per lane and
-    cycle, plus one write per cycle. A read of a word in the cycle of its write returns either content. Contents survive
-    reset.
+    takes its slow output off the turning multiplexers, and the one behind them; for a lane alone `READ_LATENCY_ALONE`,
+    without the register. Throughput: one word per lane and cycle, plus one write per cycle. A read of a word in the
+    cycle of its write returns either content. Contents survive reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -76,17 +79,21 @@ class SpikeMemory(wiring.Component):
                 write.data.eq(self.write.data),
             ]
 
-        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before.
+        # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before, or of one.
         back, read_count, arrived_count = Signal.like(count), Signal.like(count), Signal.like(count)
-        m.d.sync += [back.eq(-1 - count), read_count.eq(count), arrived_count.eq(read_count)]
+        m.d.sync += [back.eq(-1 - count), read_count.eq(count)]
         lanes = self._arch.cluster_lanes
         addresses = rotated(m, [self.address[lane % lanes][bank_bits:] for lane in range(banks)], back)
         word = spike_word(self._arch)
         arrived = [Signal(word, name=f"arrived{number}", reset_less=True) for number in range(banks)]
         words = rotated(m, arrived, arrived_count)
-        for number, (read, address) in enumerate(zip(reads, addresses, strict=True)):
+        arriving = m.d.comb if self._arch.lone_lane else m.d.sync
+        arriving += [
+            arrived_count.eq(read_count),
+            *(bank.eq(read.data) for bank, read in zip(arrived, reads, strict=True)),
+        ]
+        for read, address in zip(reads, addresses, strict=True):
             m.d.comb += read.addr.eq(address)
-            m.d.sync += arrived[number].eq(read.data)
         for lane in range(lanes):
             m.d.sync += self.data[lane].eq(words[lane])
         return m

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from shapes import PAIR
 
 from trispike_hw import architecture
-from trispike_hw.spike_memory import READ_LATENCY, SpikeMemory
+from trispike_hw.spike_memory import READ_LATENCY, READ_LATENCY_ALONE, SpikeMemory
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8])
@@ -33,7 +33,7 @@ def test_all_lanes_read_at_once(lanes: int) -> None:
                 ctx.set(port, address)
             expected.append([words[address] for address in asked])
             await ctx.tick()
-            if len(expected) == READ_LATENCY:
+            if len(expected) == (READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY):
                 found = [ctx.get(port.as_value()) for port in dut.data]
                 assert found == expected.pop(0)
 
