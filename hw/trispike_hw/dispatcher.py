@@ -71,6 +71,7 @@ class Dispatcher(wiring.Component):
             loops.counts.eq(Cat(shape.window_x, shape.window_y, shape.out_x, shape.out_y, header.tiles.passes)),
             mover.start.eq(self.start),
             mover.segments.eq(self.segments),
+            mover.count.eq(shape.segments),
             mover.program_data.eq(self.program_data),
             self.program_enable.eq(mover.program_enable),
             self.program_address.eq(mover.program_address),
@@ -92,8 +93,6 @@ class Dispatcher(wiring.Component):
         for port, inner in zip(self.o_slot, delivery.o, strict=True):
             wiring.connect(m, inner, wiring.flipped(port))
 
-        if isinstance(mover, SegmentMover):
-            m.d.comb += mover.count.eq(shape.segments)
         in_last = Signal(arch.lanes)  # lanes of the last pass, in tile mode
         choice, send = Signal(arch.lanes), Signal()
         m.d.sync += [in_last[lane].eq(lane < header.tiles.last_lanes) for lane in range(arch.lanes)]

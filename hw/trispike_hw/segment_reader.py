@@ -1,16 +1,13 @@
 """Positions of a layer's segments for a lane alone: read out of the program anew for every item."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from .architecture import Architecture
-from .dispatch_layout import position_part, turn, window_job
-from .layout import PROGRAM_BITS, SEGMENT_WORDS, Position, SegmentRow, SegmentSource, SegmentWindow
-from .segment_mover import CHANGES, POSITION
+from .dispatch_layout import position_part
+from .layout import SEGMENT_WORDS, Position, SegmentRow, SegmentSource, SegmentWindow
+from .segment_mover import CHANGES, POSITION, SegmentMover
 
 
-class SegmentReader(wiring.Component):
+class SegmentReader(SegmentMover):
     """Does what `SegmentMover` does, with few cells and in more cycles: a lane alone asks for windows rarely.
 
     Function: of every turn it reads the three words of the segment's description and the word that its position starts
@@ -18,23 +15,8 @@ class SegmentReader(wiring.Component):
     Positions stand in a ring that turns by one with every segment, and on to the layer's first one behind the last.
     Latency: five cycles from a turn to its window. Throughput: a window in six cycles at most, and max_segments less
     the layer's segments more behind an item. Back-pressure: the turn waits until `o` has been taken. `idle`: no window
-    is under way. Reset: idle, no turn taken.
+    is under way. Reset: idle, no turn taken. `count` does not matter.
     """
-
-    def __init__(self, arch: Architecture):
-        self._arch = arch
-        super().__init__(
-            {
-                "start": In(1),
-                "segments": In(range(arch.program_words)),
-                "program_enable": Out(1),
-                "program_address": Out(range(arch.program_words)),
-                "program_data": In(PROGRAM_BITS),  # one cycle after its address
-                "i": In(stream.Signature(turn(arch))),
-                "o": Out(stream.Signature(window_job(arch))),
-                "idle": Out(1),
-            }
-        )
 
     def elaborate(self, platform):
         m = Module()

@@ -238,7 +238,6 @@ class TsaRow(wiring.Component):
             words.r_en.eq(pool.i.ready),
             pool.plane.eq(self.config.plane),
         ]
-        if isinstance(pool, MaxPool):
-            m.d.sync += pool.short.eq(self.config.time_steps <= 2)
+        m.d.sync += pool.short.eq(self.config.time_steps <= 2)
         wiring.connect(m, wiring.flipped(self.o_words), pool.o)
         return ~words.r_rdy & pool.idle

@@ -88,8 +88,7 @@ def pooled(arch: Architecture, words: list, count: int, rng: random.Random, stal
 
     async def source(ctx):
         ctx.set(dut.plane, PLANE)
-        if not arch.lone_lane:
-            ctx.set(dut.short, short)
+        ctx.set(dut.short, short)
         await feed(ctx, dut.i, words, rng, stalls[0])
 
     async def sink(ctx):
