@@ -50,7 +50,7 @@ class Sdram:
         self._busy_until, self._busy_for = self._cycle * self._period + nanoseconds - 0.001, reason
 
     def _nop(self, now: float, bank: int, address: int) -> None:
-        pass
+        """NO OPERATION: nothing to check and nothing to do."""
 
     def _active(self, now: float, bank: int, address: int) -> None:
         assert self._mode is not None, "ACTIVE before LOAD MODE"

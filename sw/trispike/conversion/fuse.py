@@ -80,7 +80,7 @@ class _Fusion:
         """Make the layer that `node` begins, if it begins one."""
         match node:
             case _ if self._joins(node):
-                pass
+                pass  # the layer of the node behind it takes its synapses in
             case Concat():
                 self.views[node.name] = tuple(part for name in node.inputs for part in self.views[name])
             case Select():

@@ -1,5 +1,6 @@
 """One layer from real weights to integers: units, weights, biases and thresholds that the hardware holds."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -94,7 +95,7 @@ def _copying_layer(plan: LayerPlan, scales: Mapping[str, np.ndarray]) -> Layer:
 
 
 @dataclass(frozen=True)
-class _LayerMaker:
+class _LayerMaker(ABC):
     """Common to layers that fire and the last one, which does not."""
 
     plan: LayerPlan
@@ -104,17 +105,17 @@ class _LayerMaker:
     tensors: Mapping[str, np.ndarray]
     wanted: np.ndarray
 
+    @abstractmethod
     def finest_unit(self) -> np.ndarray:
         """The smallest units u, [C], with which the weights fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draft(self, unit: np.ndarray) -> Layer:
         """The layer with units `unit` before calibration, about as wide as it will be after it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calibrated(self, unit: np.ndarray) -> Layer:
         """The layer with units `unit` or coarser ones, calibrated."""
-        raise NotImplementedError
 
     def coarser_unit(self, layer: Layer, unit: np.ndarray) -> np.ndarray | None:
         """None if `layer` fits the hardware, else larger units with which it may fit.

@@ -68,7 +68,7 @@ class Lane:
 
     def _advance(self) -> None:
         while self._fetch() or self._walk():
-            pass
+            pass  # what is walked makes room to fetch, and what is fetched can be walked
 
     def _fetch(self) -> bool:
         """Read as far as the queue has room; whether there was any."""
