@@ -1,7 +1,7 @@
 """The whole accelerator: host port, sequencer, array, memories and answer."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .answer import AnswerStore
@@ -89,6 +89,7 @@ class Accelerator(wiring.Component):
 
         self._connect_program(m, host, sequencer, dispatcher, loader)
 
+        weights, weights_enable = self._weight_writes(m, host, loader)
         header = sequencer.header
         for number, cluster in enumerate(clusters):
             m.d.comb += [
@@ -109,12 +110,9 @@ class Accelerator(wiring.Component):
             wiring.connect(m, cluster.o_answer, answer.i[number])
             for pair, port in enumerate(cluster.weights, first_pair):
                 m.d.comb += [
-                    port.enable.eq(
-                        (host.weights.enable & (host.weights_pair == pair))
-                        | (loader.write.enable & loader.write_pairs[pair])
-                    ),
-                    port.address.eq(Mux(loader.write.enable, loader.write.address, host.weights.address)),
-                    port.data.eq(Mux(loader.write.enable, loader.write.data, host.weights.data)),
+                    port.enable.eq(weights_enable[pair]),
+                    port.address.eq(weights.address),
+                    port.data.eq(weights.data),
                 ]
             for lane in range(arch.cluster_lanes):
                 wiring.connect(m, dispatcher.o_slot[number * arch.cluster_lanes + lane], cluster.i_slot[lane])
@@ -161,6 +159,23 @@ class Accelerator(wiring.Component):
                 self.trace.neg.eq(writer.write.data.neg),
             ]
         return m
+
+    def _weight_writes(self, m, host, loader) -> tuple[data.View, Signal]:
+        """What is written to the weight memories, and to which of them; a cycle behind host and loader, for the way to
+        all of them is long. The memory of a lane alone is near, and its cells are few."""
+        arch = self._arch
+        layout = data.StructLayout({"address": range(arch.weight_rows), "data": weight_row(arch)})
+        written = Signal(layout, reset_less=True)
+        enable = Signal(arch.pairs)
+        domain = m.d.comb if arch.lone_lane else m.d.sync
+        for pair in range(arch.pairs):
+            by_host = host.weights.enable & (host.weights_pair == pair)
+            domain += enable[pair].eq(by_host | (loader.write.enable & loader.write_pairs[pair]))
+        domain += [
+            written.address.eq(Mux(loader.write.enable, loader.write.address, host.weights.address)),
+            written.data.eq(Mux(loader.write.enable, loader.write.data, host.weights.data)),
+        ]
+        return written, enable
 
     def _connect_output(self, m, answer, writer):
         """Output stream: spike words that leave while layers run, then the answer; never both at once."""

@@ -142,13 +142,9 @@ class AnswerStore(wiring.Component):
     def _add(self, m: Module, adding: Signal, read, write, value) -> None:
         """Sum of the class at `read.addr` += value, while `adding`, one cycle to read, one to settle, one to write."""
         potential = signed(self._arch.potential_bits)
-        address, addend, valid = Signal.like(read.addr), Signal(potential), Signal()
-        old, old_address, old_addend, old_valid = (
-            Signal.like(read.data),
-            Signal.like(address),
-            Signal(potential),
-            Signal(),
-        )
+        address, addend, valid = Signal.like(read.addr, reset_less=True), Signal(potential, reset_less=True), Signal()
+        old, old_valid = Signal.like(read.data, reset_less=True), Signal()
+        old_address, old_addend = Signal.like(address), Signal.like(addend)
         m.d.sync += [
             address.eq(read.addr),
             addend.eq(value),

@@ -1,6 +1,6 @@
 """Constants of the neurons, from a memory that is narrower than a tile."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,8 +60,9 @@ class ConstantStore(wiring.Component):
         held, valid = Signal.like(self.tile), Signal()
         word, coming = Signal(range(passes)), Signal()  # word to be read next; one has been read
         matches, fetching = Signal(), Signal()
-        bits = Value.cast(self.constants)
+        bits = Signal(Shape.cast(self.constants.shape()), reset_less=True)
         m.d.comb += [
+            Value.cast(self.constants).eq(bits),
             matches.eq(valid & (held == self.next_tile)),
             fetching.eq((self.moves & self.comes & ~matches) | (self.wanted & ~self.ready)),
             read.addr.eq(Cat(word, Mux(self.moves, self.next_tile, self.tile))),

@@ -36,8 +36,8 @@ class SlotDelivery(wiring.Component):
             self._pass_on(m)
             return m
         waiting = Signal(arch.lanes)
-        held, about = Signal(slot(arch)), Signal(errand(arch))
-        odd_weight = Signal(arch.weight_address_bits)
+        held, about = Signal(slot(arch), reset_less=True), Signal(errand(arch), reset_less=True)
+        odd_weight = Signal(arch.weight_address_bits, reset_less=True)
         m.d.comb += [self.i.ready.eq(~waiting.any()), self.idle.eq(~waiting.any())]
         with m.If(self.i.valid & self.i.ready):
             given = self.i.payload

@@ -1,7 +1,5 @@
 """Front of a lane: turns the segments of a work item into a queue of masked, non-empty spike words."""
 
-import itertools
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -65,10 +63,10 @@ class Fetch(wiring.Component):
         here, upcoming = ring.segment, ring.upcoming
 
         # The word that is read next. Counts are those of the words and rows behind it, less one: negative in the last.
-        active, first_word = Signal(), Signal()
-        address = Signal(arch.spike_address_bits)
-        weight = Signal(arch.weight_address_bits)
-        words, rows = Signal.like(here.more_words), Signal.like(here.more_rows)
+        active, first_word = Signal(), Signal(reset_less=True)
+        address = Signal(arch.spike_address_bits, reset_less=True)
+        weight = Signal(arch.weight_address_bits, reset_less=True)
+        words, rows = Signal.like(here.more_words, reset_less=True), Signal.like(here.more_rows, reset_less=True)
         last_word, last_row = words < 0, rows < 0
 
         room, issue, finish = Signal(), Signal(), Signal()
@@ -110,7 +108,6 @@ class Fetch(wiring.Component):
 
         reading = Signal(_read(arch))
         m.d.comb += [
-            reading.valid.eq(issue),
             reading.low.eq(Mux(first_word, here.first_bit, 0)),
             reading.high.eq(Mux(last_word, here.last_bit, arch.columns - 1)),
             reading.weight.eq(weight),
@@ -118,18 +115,21 @@ class Fetch(wiring.Component):
             reading.repeats.eq(here.repeats),
             reading.end.eq(finish & here.last),
         ]
-        empty = self._queue(m, reading, room)
+        empty = self._queue(m, issue, reading, room)
         m.d.comb += self.idle.eq(~active & ring.idle & empty)
         return m
 
-    def _queue(self, m: Module, reading: data.View, room: Signal) -> Value:
-        """From reads to words on `o`; `room` says whether one more may be read. Returns whether no word is inside."""
+    def _queue(self, m: Module, issue: Signal, reading: data.View, room: Signal) -> Value:
+        """From reads (with `issue`) to words on `o`; `room` says whether one more may be read. Returns whether no word
+        is inside."""
         arch = self._arch
         columns = arch.columns
-        stages = [reading, *(Signal(_read(arch), name=f"read{stage}") for stage in range(self._latency))]
-        for earlier, later in itertools.pairwise(stages):
-            m.d.sync += later.eq(earlier)
-        arrived = stages[-1]
+        under_way = Signal(self._latency)
+        m.d.sync += under_way.eq(Cat(issue, under_way))
+        arrived = reading
+        for stage in range(self._latency):
+            earlier, arrived = arrived, Signal(_read(arch), name=f"read{stage}", reset_less=True)
+            m.d.sync += arrived.eq(earlier)
         # No first bit lies above the uppermost one, no last bit below the lowest.
         inside = Cat(arrived.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
         inside &= Cat(Const(1), *(arrived.high >= bit for bit in range(1, columns)))
@@ -144,21 +144,20 @@ class Fetch(wiring.Component):
             entry.repeats.eq(arrived.repeats),
             entry.end.eq(arrived.end),
             queue.w_data.eq(entry),
-            queue.w_en.eq(arrived.valid & (arrived.end | entry.spikes.any())),
+            queue.w_en.eq(under_way[-1] & (arrived.end | entry.spikes.any())),
             self.o.valid.eq(queue.r_rdy),
             self.o.payload.eq(queue.r_data),
             queue.r_en.eq(self.o.ready),
         ]
         # The level is a cycle old when it counts, and by then two reads and one more may be under way.
         m.d.sync += room.eq(queue.w_level < QUEUE_DEPTH - self._latency - 2)
-        return ~queue.r_rdy & ~Cat(stage.valid for stage in stages).any() & ~queue.w_level.any()
+        return ~queue.r_rdy & ~(issue | under_way.any()) & ~queue.w_level.any()
 
 
 def _read(arch: Architecture) -> data.StructLayout:
     """What travels beside a read until its word arrives."""
     return data.StructLayout(
         {
-            "valid": 1,
             "low": range(arch.columns),  # bits of the word that lie in the window
             "high": range(arch.columns),
             "weight": arch.weight_address_bits,

@@ -82,12 +82,12 @@ class HostPort(wiring.Component):
 
         command = data.View(Command, Signal(Shape.cast(Command).width))
         known = Signal()
-        address = Signal(range(deepest))
+        address = Signal(range(deepest), reset_less=True)
         rows_left = Signal(range(deepest + 1))
         words_left = Signal(range(most_words))
         written = Signal()
         # The words of a row enter at the top, so the row of an n-word memory ends up in the n uppermost words.
-        row = Signal(most_words * STREAM_BITS)
+        row = Signal(most_words * STREAM_BITS, reset_less=True)
         answer_taken = Signal(init=1)
 
         taken = self.i.valid & self.i.ready

@@ -10,7 +10,7 @@ from .layer_counters import STALLS
 from .layout import slot, spike_word, weight_row
 from .processing_element import ProcessingElement
 from .tsa_layout import sums
-from .walker import Walker, event
+from .walker import Walker
 from .weight_memory import WEIGHT_LATENCY, WEIGHT_LATENCY_ALONE
 
 
@@ -70,37 +70,42 @@ class Lane(wiring.Component):
         ]
 
         # The event waits for its weights: one cycle for the memory, one for the register behind it, if there is one.
-        events = [walker.event]
+        events: list[Value] = [Cat(walker.event.valid, walker.event.sign)]
+        ends = [walker.event.end]
         for _ in range(WEIGHT_LATENCY_ALONE if arch.lone_lane else WEIGHT_LATENCY):
-            events.append(Signal(event(arch)))
-            m.d.sync += events[-1].eq(events[-2])
-        ready = events[-1]
+            events.append(Signal.like(events[-1], reset_less=True))
+            ends.append(Signal())
+            m.d.sync += [events[-1].eq(events[-2]), ends[-1].eq(ends[-2])]
+        valid, sign, ended = events[-1][: arch.columns], events[-1][arch.columns :], ends[-1]
 
+        # Accumulators and events on their way have no reset: the first step does not begin before they are over.
+        fresh = Signal(len(events), init=-1)
+        m.d.sync += fresh.eq(fresh >> 1)
         elements = [ProcessingElement(arch) for _ in range(arch.columns)]
         for column, pe in enumerate(elements):
             m.submodules[f"pe{column}"] = pe
             m.d.comb += [
                 pe.weight.eq(self.weights[column]),
-                pe.valid.eq(ready.valid[column]),
-                pe.sign.eq(ready.sign[column]),
+                pe.valid.eq(valid[column]),
+                pe.sign.eq(sign[column]),
             ]
         sums = [pe.z for pe in elements]
         taken, pausing = Signal(), Signal()  # a vector is taken; a step has ended, and its sum is not yet complete
         vectors = 1 if arch.lone_lane else 2
         if arch.lone_lane:
             end = Signal()
-            m.d.sync += [pausing.eq(walker.ending), end.eq(ready.end)]
-            m.d.comb += [pe.end.eq(end) for pe in elements]
+            m.d.sync += [pausing.eq(walker.ending), end.eq(ended)]
+            m.d.comb += [pe.end.eq(end | fresh[0]) for pe in elements]
             self._hand_over_parts(m, sums, end, taken)
         else:
-            m.d.comb += [pe.end.eq(ready.end) for pe in elements]
-            self._hand_over(m, sums, ready.end, taken)
+            m.d.comb += [pe.end.eq(ended | fresh[0]) for pe in elements]
+            self._hand_over(m, sums, ended, taken)
 
         # An end under way claims a register before its vector arrives: one bit a register.
         claimed = Signal(vectors)
         m.d.comb += [
             walker.pause.eq(self.pause | pausing),
-            walker.blocked.eq(claimed[-1] & ~taken),
+            walker.blocked.eq(claimed[-1]),
         ]
         with m.If(walker.ending & ~taken):
             m.d.sync += claimed.eq(Cat(Const(1, 1), claimed))
@@ -122,12 +127,14 @@ class Lane(wiring.Component):
         """Vectors to `o_sums`. A second register behind z lets a step end while the vector before it waits for the TSA
         row."""
         finished, moves = Signal(), Signal()  # a vector stands in z; it moves on
+        vector = [Signal.like(z, name=f"vector{column}", reset_less=True) for column, z in enumerate(sums)]
+        m.d.comb += [self.o_sums.payload[column].eq(z) for column, z in enumerate(vector)]
         m.d.comb += [
             taken.eq(self.o_sums.valid & self.o_sums.ready),
             moves.eq(finished & (~self.o_sums.valid | taken)),
         ]
         with m.If(moves):
-            m.d.sync += [self.o_sums.payload[column].eq(z) for column, z in enumerate(sums)]
+            m.d.sync += [held.eq(z) for held, z in zip(vector, sums, strict=True)]
         with m.If(end):
             m.d.sync += finished.eq(1)
         with m.Elif(moves):

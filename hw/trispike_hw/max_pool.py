@@ -67,9 +67,10 @@ class MaxPool(wiring.Component):
         go = Signal()  # the stages move on
 
         # Select: the next digit of the merged train that is going out, else the next word of the input.
-        merging, merged = Signal(), Signal(word)
+        merging, merged = Signal(), Signal(word, reset_less=True)
         source, clash, take = Signal(word), Signal(), Signal()
-        fetched, fetched_valid, ready_job, ready_valid = Signal(job), Signal(), Signal(job), Signal()
+        fetched, fetched_valid = Signal(job, reset_less=True), Signal()
+        ready_job, ready_valid = Signal(job, reset_less=True), Signal()
         alone = self.i.payload.first & self.i.payload.last
         m.d.comb += [
             source.eq(Mux(merging, merged, self.i.payload)),
@@ -80,7 +81,7 @@ class MaxPool(wiring.Component):
             read.en.eq(go),
             read.addr.eq(Cat(source.digit, source.lane)),
         ]
-        last_digit = Signal.like(merged.digit)
+        last_digit = Signal.like(merged.digit, reset_less=True)
         with m.If(take & merging):
             m.d.sync += merged.digit.eq(merged.digit + 1)
             with m.If(merged.digit == last_digit):
@@ -94,7 +95,7 @@ class MaxPool(wiring.Component):
             ]
 
         # Fetch: two registers behind the memory, whose own output is slow.
-        pair = Signal(trains)
+        pair = Signal(trains, reset_less=True)
         with m.If(go):
             m.d.sync += [
                 fetched_valid.eq(take),
@@ -139,10 +140,12 @@ class MaxPool(wiring.Component):
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+        merged_word = Signal(output_word(arch), reset_less=True)
+        m.d.comb += self.o.payload.eq(merged_word)
         with m.If(put & go):
-            m.d.sync += [self.o.valid.eq(1), self.o.payload.address.eq(address)]
+            m.d.sync += [self.o.valid.eq(1), merged_word.address.eq(address)]
             for plane in ("pos", "neg"):
-                m.d.sync += self.o.payload[plane].eq(Mux(ready_job.word.first, candidate[plane], chosen[plane]))
+                m.d.sync += merged_word[plane].eq(Mux(ready_job.word.first, candidate[plane], chosen[plane]))
         m.d.comb += self.idle.eq(~(merging | fetched_valid | ready_valid | self.o.valid))
         return m
 

@@ -15,7 +15,8 @@ class ProcessingElement(wiring.Component):
     with `end`, the sum (this cycle's weight included) goes to `z` and acc restarts at zero, so that the end of a step
     costs no cycle. A lane alone adds nothing in that cycle and takes the sum in it: `z` is then acc itself, whose
     register needs no cell beside that of its adder.
-    Latency: one cycle. Throughput: one event per cycle. `z` stands until the next `end`. Reset: acc = z = 0.
+    Latency: one cycle. Throughput: one event per cycle. `z` stands until the next `end`. No reset, whose way to so many
+    registers would be the longest of the machine: a cycle with `end` makes acc zero.
     """
 
     def __init__(self, arch: Architecture):
@@ -32,7 +33,7 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        accumulator = Signal(signed(self._bits))
+        accumulator = Signal(signed(self._bits), reset_less=True)
         m.submodules.adder = adder = TernaryAdder(self._bits)
         m.d.comb += [
             adder.a.eq(accumulator),
@@ -43,8 +44,10 @@ class ProcessingElement(wiring.Component):
         ]
         m.d.sync += accumulator.eq(adder.sum)
         if self._hands_over:
+            handed_over = Signal(signed(self._bits), reset_less=True)
+            m.d.comb += self.z.eq(handed_over)
             with m.If(self.end):
-                m.d.sync += [accumulator.eq(0), self.z.eq(adder.sum)]
+                m.d.sync += [accumulator.eq(0), handed_over.eq(adder.sum)]
         else:
             m.d.comb += self.z.eq(accumulator)
             with m.If(self.end):

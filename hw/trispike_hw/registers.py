@@ -142,11 +142,12 @@ class RegisterBank(wiring.Component):
         m = Module()
         contents = self._run_counters(m)
         m.submodules.layers = layers = LayerCounters(self.arch)
+        # The ends of layers clear more than a hundred registers; they may come a cycle late, but not with a lane alone,
+        # whose sequencer waits for the counters.
+        pulses = m.d.comb if self.arch.lone_lane else m.d.sync
+        pulses += [getattr(layers, name).eq(getattr(self, name)) for name in ("run", "layer_done")]
         m.d.comb += [
-            *(
-                getattr(layers, name).eq(getattr(self, name))
-                for name in ("run", "layer_done", "busy", *LAYER_FIELDS[1:])
-            ),
+            *(getattr(layers, name).eq(getattr(self, name)) for name in ("busy", *LAYER_FIELDS[1:])),
             layers.address.eq(self.bus.address - LAYER_BASE),
             self.complete.eq(layers.complete),
         ]

@@ -83,12 +83,16 @@ class SegmentMover(wiring.Component):
             m.d.sync += base.eq(Mux(self.i.payload.errand.last, self.segments, base + SEGMENT_WORDS))
 
         # Two stages while the program word comes: the memory's, and a register, for the memory's own output is slow.
-        stage = data.StructLayout({"valid": 1, "load": 3, "segment": segment.shape(), "turn": turn(arch)})
-        reading, arrived = Signal(stage), Signal(stage)
-        word = Signal(PROGRAM_BITS)
+        stage = data.StructLayout({"load": 3, "segment": segment.shape(), "turn": turn(arch)})
+        reading, arrived = Signal(stage, reset_less=True), Signal(stage, reset_less=True)
+        reading_valid, arrived_valid = Signal(), Signal()
+        word = Signal(PROGRAM_BITS, reset_less=True)
+        window = Signal(window_job(arch), reset_less=True)
+        m.d.comb += self.o.payload.eq(window)
         with m.If(go):
             m.d.sync += [
-                reading.valid.eq(taken),
+                reading_valid.eq(taken),
+                arrived_valid.eq(reading_valid),
                 reading.load.eq(loading),
                 reading.segment.eq(Mux(loaded, self.i.payload.segment, segment)),
                 reading.turn.eq(self.i.payload),
@@ -107,12 +111,12 @@ class SegmentMover(wiring.Component):
                 *(put.data[field].eq(layout(word)[field]) for field, _ in part(arch)),
             ]
             with m.If(go):
-                m.d.sync += self.o.payload[name].eq(get.data)
+                m.d.sync += window[name].eq(get.data)
 
         m.submodules.positions = positions = memory.Memory(shape=position_part(arch), depth=arch.max_segments, init=[])
         put, get = positions.write_port(), positions.read_port(domain="comb")
         given = Position(word[: Position.as_shape().size])
-        m.d.comb += [put.addr.eq(arrived.segment), get.addr.eq(arrived.segment), put.en.eq(arrived.valid & go)]
+        m.d.comb += [put.addr.eq(arrived.segment), get.addr.eq(arrived.segment), put.en.eq(arrived_valid & go)]
         for name, field in position_part(arch):
             m.submodules[f"move_{name}"] = adder = TernaryAdder(field.width)
             m.d.comb += [
@@ -123,9 +127,9 @@ class SegmentMover(wiring.Component):
             ]
         with m.If(go):
             m.d.sync += [
-                self.o.valid.eq(arrived.valid),
-                self.o.payload.position.eq(put.data),
-                self.o.payload.errand.eq(arrived.turn.errand),
+                self.o.valid.eq(arrived_valid),
+                window.position.eq(put.data),
+                window.errand.eq(arrived.turn.errand),
             ]
-        m.d.comb += self.idle.eq(~(reading.valid | arrived.valid | self.o.valid))
+        m.d.comb += self.idle.eq(~(reading_valid | arrived_valid | self.o.valid))
         return m

@@ -52,9 +52,10 @@ class Sequencer(wiring.Component):
         arch = self._arch
         pointer = Signal(range(arch.program_words))
         index = Signal(range(HEADER_WORDS + 1))  # header words asked for
-        words = Signal(HEADER_WORDS * PROGRAM_BITS)
+        words = Signal(HEADER_WORDS * PROGRAM_BITS, reset_less=True)
         tiles = Signal(13)
-        settled = Signal(2)
+        still, settled = Signal(), Signal(2)  # nothing was under way in the cycle before, and in those before it
+        m.d.sync += still.eq(self.dispatched & self.quiet)
 
         m.d.comb += [
             self.header.eq(words),
@@ -95,8 +96,8 @@ class Sequencer(wiring.Component):
                     m.next = "LAYER"
             with m.State("LAYER"):
                 # Quiet for four cycles: what the dispatcher handed over last has then reached the rows.
-                m.d.sync += settled.eq(Mux(self.dispatched & self.quiet, settled + 1, 0))
-                with m.If(settled.all() & self.dispatched & self.quiet):
+                m.d.sync += settled.eq(Mux(still, settled + 1, 0))
+                with m.If(settled.all() & still):
                     m.d.comb += self.layer_done.eq(1)
                     m.d.sync += [
                         self.layer.eq(self.layer + 1),

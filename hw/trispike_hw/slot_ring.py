@@ -84,7 +84,8 @@ class SlotRing(wiring.Component):
 
         # Pointers have one bit more than addresses, so that a full ring differs from an empty one.
         put_at, get_at, item_at = (Signal(range(2 * depth), name=f"{use}_at") for use in ("put", "get", "item"))
-        here_at = Signal(range(depth))  # of `segment`
+        here_at = Signal(range(depth), reset_less=True)  # of `segment`
+        here = Signal(segment(arch), reset_less=True)
         items = Signal(range(depth + 1))  # complete items of which no segment has been loaded
         staged, comes_back = Signal(), Signal()  # `upcoming` is the slot at get_at; `segment` has a step to come
         inside = Signal()  # `upcoming` is not the first segment of its item's first step
@@ -96,6 +97,7 @@ class SlotRing(wiring.Component):
         following, reading = Signal.like(get_at), Signal.like(get_at)
         m.d.comb += [
             self.upcoming.eq(get.data),
+            self.segment.eq(here),
             self.address.eq(address_get.data),
             self.load.eq(staged & (self.free | self.finish)),
             round_over.eq(self.load & self.upcoming.last),
@@ -109,7 +111,7 @@ class SlotRing(wiring.Component):
             m.d.sync += [
                 get_at.eq(following),
                 here_at.eq(get_at),
-                self.segment.eq(self.upcoming),
+                here.eq(self.upcoming),
                 self.again.eq(following == get_at),
                 comes_back.eq(~final & (following != get_at)),
                 inside.eq(~over),

@@ -39,8 +39,8 @@ class SpikeMemory(wiring.Component):
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
     Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
     takes its slow output off the turning multiplexers, and the one behind them; for a lane alone `READ_LATENCY_ALONE`,
-    without the register. Throughput: one word per lane and cycle, plus one write per cycle. A read of a word in the
-    cycle of its write returns either content. Contents survive reset.
+    without the register. Throughput: one word per lane and cycle, plus one write per cycle. A write is in its bank two
+    cycles later, one with a lane alone; a read of a word before that returns either content. Contents survive reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -66,6 +66,18 @@ class SpikeMemory(wiring.Component):
             m.d.sync += turn.eq(turn + 1)
             m.d.comb += out.eq(turn)
 
+        # The way from the one writer to all banks is long; not in a machine of one lane.
+        given = self.write.address
+        enables = Signal(banks)
+        layout = data.StructLayout({"address": len(given) - bank_bits, "word": spike_word(self._arch)})
+        written = Signal(layout, reset_less=True)
+        writing = m.d.comb if self._arch.lone_lane else m.d.sync
+        writing += [
+            *(enables[bank].eq(self.write.enable & (given[:bank_bits] == bank)) for bank in range(banks)),
+            written.address.eq(given[bank_bits:]),
+            written.word.eq(self.write.data),
+        ]
+
         reads = []
         for number in range(banks):
             m.submodules[f"bank{number}"] = bank = memory.Memory(
@@ -74,9 +86,9 @@ class SpikeMemory(wiring.Component):
             write, read = bank.write_port(), bank.read_port()
             reads.append(read)
             m.d.comb += [
-                write.en.eq(self.write.enable & (self.write.address[:bank_bits] == number)),
-                write.addr.eq(self.write.address[bank_bits:]),
-                write.data.eq(self.write.data),
+                write.en.eq(enables[number]),
+                write.addr.eq(written.address),
+                write.data.eq(written.word),
             ]
 
         # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before, or of one.
@@ -95,5 +107,7 @@ class SpikeMemory(wiring.Component):
         for read, address in zip(reads, addresses, strict=True):
             m.d.comb += read.addr.eq(address)
         for lane in range(lanes):
-            m.d.sync += self.data[lane].eq(words[lane])
+            out = Signal(word, name=f"word{lane}", reset_less=True)
+            m.d.sync += out.eq(words[lane])
+            m.d.comb += self.data[lane].eq(out)
         return m

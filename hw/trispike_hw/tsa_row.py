@@ -38,9 +38,10 @@ class TsaRow(wiring.Component):
     go on until their queue is half full; a final vector in mode LOGITS waits for `o_logits`, and all turns behind it
     with it. A reset forgets all items; constants stay.
 
-    A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 in the presets: just what a distributed
-    RAM of 16 words holds, while block RAM would stand empty but for one word in thirty. The read port is synchronous
-    all the same, so that a device without distributed RAM can use a block.
+    A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 at most in the presets of many lanes: just
+    what a distributed RAM of 16 words holds, while block RAM would stand empty but for one word in thirty. It is read a
+    cycle behind the order, in front of the neurons' first register, so that a lane's next turn may begin a cycle
+    earlier. The state of a lane alone is read with the order, for the small devices it is for have block RAM only.
 
     Members
     -------
@@ -97,7 +98,8 @@ class TsaRow(wiring.Component):
             depth=arch.cluster_lanes * arch.tsa_passes,
             init=[],
         )
-        before, after = states.read_port(), states.write_port()
+        before = states.read_port(domain="sync" if arch.lone_lane else "comb")
+        after, read_address = states.write_port(), Cat(order.q[: arch.pass_bits], order.lane)
         m.d.comb += [
             store.wanted.eq(scheduler.o.valid),
             store.moves.eq(scheduler.moves),
@@ -105,7 +107,6 @@ class TsaRow(wiring.Component):
             store.next_tile.eq(scheduler.next_tile),
             store.tile.eq(order.context.constants),
             store.q.eq(order.q),
-            before.addr.eq(Cat(order.q[: arch.pass_bits], order.lane)),
         ]
 
         # Update: the neurons take three stages; `stage` says what is in which of them, the last one writing back.
@@ -123,10 +124,14 @@ class TsaRow(wiring.Component):
             read.fires.eq(order.fires),
             read.last_pass.eq(scheduler.last_pass),
             read.answer.eq(answering & order.end),
-            read.address.eq(before.addr),
+            read.address.eq(read_address),
             *(later.eq(earlier) for earlier, later in pairwise(stages)),
         ]
-        m.d.comb += [after.en.eq(written.valid), after.addr.eq(written.address)]
+        m.d.comb += [
+            before.addr.eq(read_address if arch.lone_lane else read.address),
+            after.en.eq(written.valid),
+            after.addr.eq(written.address),
+        ]
         neurons = [TsaNeuron(arch) for _ in range(arch.tsa_width)]
         for i, neuron in enumerate(neurons):
             m.submodules[f"neuron{i}"] = neuron

@@ -24,9 +24,9 @@ class TsaScheduler(wiring.Component):
     enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
 
     Latency: three cycles from a lane's request to its first order. Throughput: one order a cycle while different lanes
-    have something to do; a lane alone gets one turn in tsa_passes + 3 cycles (tsa_width = columns: 5). Back-pressure:
-    `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its receiver. A reset
-    forgets all items.
+    have something to do; one lane gets a turn in tsa_passes + 3 cycles (alone in the machine: 5 at least).
+    Back-pressure: `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its
+    receiver. A reset forgets all items.
 
     Members
     -------
@@ -101,7 +101,7 @@ class TsaScheduler(wiring.Component):
         ]
         step, ended = Signal(5), Signal()
         m.d.comb += [step.eq(selected(served, steps)), ended.eq(step == last_step)]
-        ordered, order = Signal(), Signal(update(self._arch))
+        ordered, order = Signal(), Signal(update(self._arch), reset_less=True)
         m.d.comb += order_free.eq(~ordered | pass_free)
         with m.If(order_free):
             m.d.sync += [
@@ -140,8 +140,8 @@ class TsaScheduler(wiring.Component):
 
         release, released = Signal(), Signal.like(lane)
         m.d.comb += [release.eq(issuing & self.o.ready & self.last_pass), released.eq(self.o.payload.lane)]
-        if self._arch.tsa_passes == 1:
-            # A turn of one pass is over before its result is in the memory: the next must begin a cycle later.
+        if self._arch.lone_lane and self._arch.tsa_passes == 1:
+            # The state is read with the order: the turn is over before its result is in the memory that is read.
             delayed, delayed_lane = Signal(), Signal.like(lane)
             m.d.sync += [delayed.eq(release), delayed_lane.eq(released)]
             release, released = delayed, delayed_lane
@@ -172,7 +172,7 @@ class TsaScheduler(wiring.Component):
         pushed, writer = Signal(self._lanes), Signal.like(lane)  # who was chosen writes a cycle later
         heads = [Signal(range(QUEUE), name=f"head{i}") for i in lanes]
         tails = [Signal(range(QUEUE), name=f"tail{i}") for i in lanes]
-        inputs = [Signal(shape.size, name=f"input{i}") for i in lanes]
+        inputs = [Signal(shape.size, name=f"input{i}", reset_less=True) for i in lanes]
         for i, port in enumerate(self.i_context):
             full, level = Signal(name=f"full{i}"), Signal(QUEUE, name=f"level{i}")  # level: a bit per context
             m.d.comb += [

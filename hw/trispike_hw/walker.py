@@ -29,7 +29,7 @@ class Walker(wiring.Component):
     event that ends a step waits while `blocked` is high, every event while `pause` is.
     Latency: two cycles from a word to its first event. Throughput: one event per cycle, also across words.
     For the counters, a cycle later: `fired`, an event with a spike was issued; `hollow`, one without; `paused`, `held`,
-    a word stood because of `pause` or `blocked`. Reset: no word.
+    a word stood because of `pause` or `blocked`. Reset: no word; the event of its cycle still shows, but ends nothing.
     """
 
     def __init__(self, arch: Architecture):
@@ -53,17 +53,17 @@ class Walker(wiring.Component):
         m = Module()
         columns = self._arch.columns
 
-        word = Signal(lane_word(self._arch))
-        pending = Signal(columns)  # spikes of `word` that have not been issued
+        word = Signal(lane_word(self._arch), reset_less=True)
+        pending = Signal(columns, reset_less=True)  # spikes of `word` that have not been issued
         busy = Signal()
 
         index, rest, negative = self._lowest(m, pending, word.neg)
 
         # What the next event will be is worked out while the one before it goes out, so that the word that follows does
         # not wait for the count of this one's bits.
-        repeat = Signal(4)  # events of a lanewise word that have gone out
-        some = Signal()  # the word has a spike
-        final, ends = Signal(), Signal()  # the next event is the last one of the word; and of the step
+        repeat = Signal(4, reset_less=True)  # events of a lanewise word that have gone out
+        some = Signal(reset_less=True)  # the word has a spike
+        final, ends = Signal(reset_less=True), Signal(reset_less=True)  # the next event is the last of word; of step
         advance = Signal()  # the event goes out in this cycle
         m.d.comb += [
             advance.eq(busy & ~self.pause & ~(ends & self.blocked)),
@@ -94,8 +94,9 @@ class Walker(wiring.Component):
                 m.d.sync += pending.eq(rest)
 
         # The row address needs an addition: a stage of its own keeps it off the walk's path.
-        offset = Signal(4)  # bit or repeat: neither reaches 16
-        base = Signal(self._arch.weight_address_bits)
+        offset = Signal(4, reset_less=True)  # bit or repeat: neither reaches 16
+        base = Signal(self._arch.weight_address_bits, reset_less=True)
+        valid, sign = Signal(columns, reset_less=True), Signal(columns, reset_less=True)
         m.d.sync += [
             self.event.end.eq(self.ending),
             self.fired.eq(advance & some),
@@ -104,12 +105,17 @@ class Walker(wiring.Component):
             self.held.eq(busy & ~self.pause & ~advance),
             offset.eq(Mux(word.lanewise, repeat, index)),
             base.eq(word.weight),
-            self.event.valid.eq(Mux(word.lanewise, pending, some.replicate(columns))),
-            self.event.sign.eq(Mux(word.lanewise, pending & word.neg, negative.replicate(columns))),
+            valid.eq(Mux(word.lanewise, pending, some.replicate(columns))),
+            sign.eq(Mux(word.lanewise, pending & word.neg, negative.replicate(columns))),
         ]
         with m.If(~advance):
-            m.d.sync += [self.event.valid.eq(0), self.event.sign.eq(0)]
-        m.d.comb += [self.event.weight.eq(base + offset), self.idle.eq(~busy & ~self.event.end)]
+            m.d.sync += [valid.eq(0), sign.eq(0)]
+        m.d.comb += [
+            self.event.valid.eq(valid),
+            self.event.sign.eq(sign),
+            self.event.weight.eq(base + offset),
+            self.idle.eq(~busy & ~self.event.end),
+        ]
         return m
 
     def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Signal, Signal, Signal]:

@@ -63,5 +63,8 @@ class WeightMemory(wiring.Component):
             even.addr.eq(shared),
             odd.addr.eq(self.address[1]),
         ]
-        m.d.sync += [self.row[0].eq(even.data), self.row[1].eq(odd.data)]
+        for row, port in zip(self.row, (even, odd), strict=True):
+            arrived = Signal.like(row, reset_less=True)
+            m.d.sync += arrived.eq(port.data)
+            m.d.comb += row.eq(arrived)
         return m

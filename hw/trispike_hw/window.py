@@ -1,6 +1,6 @@
 """Clips a segment's window to its source tensor."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,7 +33,6 @@ class WindowClip(wiring.Component):
         arch = self._arch
         shift = (arch.columns - 1).bit_length()
         common = {
-            "valid": 1,
             "job": window_job(arch),
             "address": arch.spike_address_bits,
             "next_step": arch.spike_address_bits,  # from the first word of the last row to that of the first, a step on
@@ -51,8 +50,10 @@ class WindowClip(wiring.Component):
                     "room": Shape.cast(signed(13)),  # source rows below the window's last one, less one: sign is enough
                     "end": signed(20),
                 }
-            )
+            ),
+            reset_less=True,
         )
+        valid = Signal(4)  # of the stages, the first one in bit 0
         dropping, go = Signal(), Signal()  # dropping is a register: the stages hang on it
         above = edges.y < 0
         m.d.comb += [go.eq(~dropping & ~self.o.valid), self.i.ready.eq(go)]
@@ -62,7 +63,7 @@ class WindowClip(wiring.Component):
         y_below, room_below = edges.y + Mux(above, dilation, 0), edges.room + Mux(above, 0, dilation)
         with m.If(go):
             m.d.sync += [
-                edges.valid.eq(self.i.valid),
+                valid.eq(Cat(self.i.valid, valid)),
                 edges.job.eq(self.i.payload),
                 edges.address.eq(position.row),
                 edges.next_step.eq(self.i.payload.source.plane - self.i.payload.row.rewind),
@@ -90,8 +91,8 @@ class WindowClip(wiring.Component):
 
         # Second stage: the last bit inside the source. Third: bits to words; weight rows count from the window's first
         # bit, or from the word that holds it.
-        cut = Signal(data.StructLayout(common | {"finish": 18}))
-        bits = Signal(data.StructLayout(common | {"last_bit": 18, "empty": 1}))
+        cut = Signal(data.StructLayout(common | {"finish": 18}), reset_less=True)
+        bits = Signal(data.StructLayout(common | {"last_bit": 18, "empty": 1}), reset_less=True)
         first_word, bit = cut.begin[shift:], cut.job.position.bit
         offset = Mux(cut.job.source.lanewise, first_word - (bit >> shift), (first_word << shift) - bit)
         with m.If(go):
@@ -108,7 +109,9 @@ class WindowClip(wiring.Component):
             ]
 
         # Fourth stage: how many words a row has.
-        sized = Signal(data.StructLayout(common | {"first_bit": shift, "last_bit": shift, "behind": 10}))
+        sized = Signal(
+            data.StructLayout(common | {"first_bit": shift, "last_bit": shift, "behind": 10}), reset_less=True
+        )
         first_word, last_word = bits.begin[shift:], bits.last_bit[shift:]
         with m.If(go):
             m.d.sync += [sized[name].eq(bits[name]) for name in common]
@@ -127,10 +130,12 @@ class WindowClip(wiring.Component):
                 ]
 
         # Fifth stage: the slot.
-        slot, source = self.o.payload.slot, sized.job.source
+        clipped = Signal(delivery(arch), reset_less=True)
+        m.d.comb += self.o.payload.eq(clipped)
+        slot, source = clipped.slot, sized.job.source
         with m.If(go):
             m.d.sync += [
-                self.o.valid.eq(sized.valid),
+                self.o.valid.eq(valid[-1]),
                 slot.address.eq(sized.address),
                 slot.next_row.eq(source.pitch - sized.behind),
                 slot.next_step.eq(sized.next_step - sized.behind),
@@ -145,10 +150,10 @@ class WindowClip(wiring.Component):
                 slot.lanewise.eq(source.lanewise),
                 slot.repeats.eq(sized.job.row.repeats),
                 slot.last.eq(sized.job.errand.last),
-                self.o.payload.odd_offset.eq(sized.job.window.odd_offset),
-                self.o.payload.errand.eq(sized.job.errand),
+                clipped.odd_offset.eq(sized.job.window.odd_offset),
+                clipped.errand.eq(sized.job.errand),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        m.d.comb += self.idle.eq(~(edges.valid | cut.valid | bits.valid | sized.valid | self.o.valid))
+        m.d.comb += self.idle.eq(~(valid.any() | self.o.valid))
         return m

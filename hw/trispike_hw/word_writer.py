@@ -56,11 +56,13 @@ class WordWriter(wiring.Component):
             m.d.sync += second.eq(leaving & ~second)
         with m.If(take):
             m.d.sync += leaving.eq(turn.valid & (self.sink != Sink.STORE))
+        held = Signal(output_word(self._arch), reset_less=True)
         with m.If(moving):
-            m.d.sync += [
-                self.write.address.eq(word.address),
-                self.write.data.pos.eq(word.pos),
-                self.write.data.neg.eq(word.neg),
-            ]
+            m.d.sync += held.eq(word)
+        m.d.comb += [
+            self.write.address.eq(held.address),
+            self.write.data.pos.eq(held.pos),
+            self.write.data.neg.eq(held.neg),
+        ]
         m.d.comb += self.idle.eq(~turn.valid & ~self.moved & ~leaving)
         return m

@@ -14,7 +14,7 @@ from trispike_hw.architecture import Architecture
 class SequencerTimings:
     """From one layer to the next (sequencer.py) and to the answer (answer.py)."""
 
-    settle: int = 3  # cycles that the machine must have been quiet before a layer counts as ended
+    settle: int = 4  # cycles that the machine must have been quiet before a layer counts as ended
     header: int = 6  # from the end of a layer, or RUN, to the dispatcher's start
     answer: int = 4  # from the end of the last layer to the first word of the answer
     run_command: int = 2  # cycles from the last spike word to RUN
@@ -69,7 +69,7 @@ class RowTimings:
     """Scheduler, neurons, pooling and word writer (tsa_scheduler.py, tsa_row.py, max_pool.py, word_writer.py)."""
 
     choose: int = 3  # from a lane's request to the first pass of its turn
-    again: int = 1  # from a turn's last pass to the lane's next request (one more if a turn is a single pass)
+    again: int = 1  # from a turn's last pass to the lane's next request (alone, with one pass a turn, one more)
     constants: int = -1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons

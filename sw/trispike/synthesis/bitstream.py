@@ -17,6 +17,7 @@ from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..errors import DeviceError, ToolError
 from ..files import new_directory
 from .boards import Board
+from .targets import ECP5_MAPPING, ECP5_PLACER, ICE40UP_MAPPING
 
 _NAME = "top"
 _REPORT = "report.json"
@@ -131,6 +132,10 @@ def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool | None =
         "script_after_read": "rename -hide w:*\\[*; memory_nordff",
         "nextpnr_opts": f"--timing-allow-fail --report {_REPORT}",
     }
+    if "nextpnr-ecp5" in board.tools:
+        options |= {"synth_opts": ECP5_MAPPING, "nextpnr_opts": f"{options['nextpnr_opts']} {ECP5_PLACER}"}
+    elif "nextpnr-ice40" in board.tools:
+        options["synth_opts"] = ICE40UP_MAPPING
     return platform.prepare(
         BoardTop(arch, cycles, pll, board.lamp, external), _NAME, emit_src=False, **(options if board.tools else {})
     )
