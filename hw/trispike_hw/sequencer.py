@@ -55,7 +55,8 @@ class Sequencer(wiring.Component):
         words = Signal(HEADER_WORDS * PROGRAM_BITS, reset_less=True)
         tiles = Signal(13)
         still, settled = Signal(), Signal(2)  # nothing was under way in the cycle before, and in those before it
-        m.d.sync += still.eq(self.dispatched & self.quiet)
+        ready = Signal()  # a layer's header has been read for longer than this takes
+        m.d.sync += [still.eq(self.dispatched & self.quiet), ready.eq(self.weights_ready)]
 
         m.d.comb += [
             self.header.eq(words),
@@ -91,7 +92,7 @@ class Sequencer(wiring.Component):
                     m.next = "START"
             with m.State("START"):
                 m.d.sync += [index.eq(0), settled.eq(0)]
-                with m.If(self.weights_ready):
+                with m.If(ready):
                     m.d.comb += self.start.eq(1)
                     m.next = "LAYER"
             with m.State("LAYER"):

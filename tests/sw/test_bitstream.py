@@ -133,7 +133,7 @@ def test_unknown_boards_are_wrong_usage(trispike):
 
 @pytest.mark.parametrize(("board", "cells", "without"), [
     ("ulx3s-85f", ["EHXPLLL", "ODDRX1F", "IDDRX1F", "sdram_0__dq__io"], "sdram_0"),
-    ("orangecrab-25f", ["EHXPLLL", "USRMCLK", "flash_without_clock_0__cipo__io"], "USRMCLK"),
+    ("orangecrab-25f", ["USRMCLK", "flash_without_clock_0__cipo__io"], "USRMCLK"),
     ("icebreaker", ["spi_flash_1x_0__clk__io"], "spi_flash"),
     ("arty-a7-100", ["PLLE2_BASE", "BUFG", "spi_flash_1x_0__clk__io"], ""),
     ("pynq-z2", ["PLLE2_BASE"], ""),

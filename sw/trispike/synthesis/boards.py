@@ -106,9 +106,9 @@ _ICE40_TOOLS = ("nextpnr-ice40", "icepack")
 BOARDS = {
     board.name: board
     for board in (
-        Board("ulx3s-85f", "Radiona ULX3S, ECP5-85F", "small", 40.0, _ulx3s, _ECP5_TOOLS, ".bit", lamp=("led", 0),
+        Board("ulx3s-85f", "Radiona ULX3S, ECP5-85F", "small", 80.0, _ulx3s, _ECP5_TOOLS, ".bit", lamp=("led", 0),
               memory="sdram"),
-        Board("orangecrab-25f", "OrangeCrab r0.2, ECP5-25F", "small", 40.0, _orangecrab, _ECP5_TOOLS, ".bit",
+        Board("orangecrab-25f", "OrangeCrab r0.2, ECP5-25F", "small", 48.0, _orangecrab, _ECP5_TOOLS, ".bit",
               memory="flash", flash=_ORANGECRAB_FLASH),
         Board("icebreaker", "1BitSquared iCEBreaker, iCE40UP5K", "nano", 12.0, _icebreaker, _ICE40_TOOLS, ".bin",
               memory="flash", memory_unasked=False),
