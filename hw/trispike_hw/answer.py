@@ -1,6 +1,6 @@
 """The answer of the last layer: adds up final potentials per class and sends them out in class order."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,16 +81,18 @@ class AnswerStore(wiring.Component):
         number = Signal(range(max(2, arch.tsa_width)))  # value of the part
         position = Signal(range(self._classes + 1))
 
-        value = selected(
-            Cat(chosen & (number == i) for chosen in source for i in range(arch.tsa_width)),
-            (port.payload["values"][i] for port in self.i for i in range(arch.tsa_width)),
-        )
+        # A value is chosen in two steps: one of each group, whose numbers have the same upper bits, and then a group.
+        low = (arch.tsa_width - 1).bit_length() // 2
+        groups = [
+            selected(source, (self._of_group(port, first, number[:low]) for port in self.i))
+            for first in range(0, arch.tsa_width, 1 << low)
+        ]
         m.d.comb += [
             tile.eq(selected(source, (port.payload.tile for port in self.i))),
             q.eq(selected(source, (port.payload.q for port in self.i))),
         ]
         adding, fetched, move = Signal(), Signal(), Signal()
-        self._add(m, adding, read, write, value.as_signed())
+        self._add(m, adding, read, write, groups, number[low:])
 
         with m.FSM():
             with m.State("WAIT"):
@@ -139,19 +141,26 @@ class AnswerStore(wiring.Component):
                     m.next = "WAIT"
         return m
 
-    def _add(self, m: Module, adding: Signal, read, write, value) -> None:
-        """Sum of the class at `read.addr` += value, while `adding`, one cycle to read, one to settle, one to write."""
-        potential = signed(self._arch.potential_bits)
-        address, addend, valid = Signal.like(read.addr, reset_less=True), Signal(potential, reset_less=True), Signal()
+    def _of_group(self, port, first: int, number: Value) -> Value:
+        """Value `first` + `number` of a part."""
+        values = [port.payload["values"][first + i] for i in range(1 << len(number))]
+        return Array(values)[number] if len(values) > 1 else values[0]
+
+    def _add(self, m: Module, adding: Signal, read, write, groups: list[Value], group: Value) -> None:
+        """Sum of the class at `read.addr` += the value of `group`, while `adding`: one cycle to read, settle, write."""
+        address, valid = Signal.like(read.addr, reset_less=True), Signal()
+        chosen = [Signal.like(value, name=f"chosen{i}", reset_less=True) for i, value in enumerate(groups)]
+        chosen_group = Signal.like(group, reset_less=True)
         old, old_valid = Signal.like(read.data, reset_less=True), Signal()
-        old_address, old_addend = Signal.like(address), Signal.like(addend)
+        old_address, addend = Signal.like(address), Signal(signed(self._arch.potential_bits), reset_less=True)
         m.d.sync += [
+            *(register.eq(value) for register, value in zip(chosen, groups, strict=True)),
+            chosen_group.eq(group),
             address.eq(read.addr),
-            addend.eq(value),
             valid.eq(adding),
             old.eq(read.data),
             old_address.eq(address),
-            old_addend.eq(addend),
+            addend.eq(Array(chosen)[chosen_group] if len(chosen) > 1 else chosen[0]),
             old_valid.eq(valid),
         ]
-        m.d.comb += [write.en.eq(old_valid), write.addr.eq(old_address), write.data.eq(old + old_addend)]
+        m.d.comb += [write.en.eq(old_valid), write.addr.eq(old_address), write.data.eq(old + addend)]

@@ -1,13 +1,20 @@
 """The ternary self-amplifying neuron: one step of one neuron, in three pipeline stages, without a multiplier."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .carry_chains import TernaryAdder, UnionAdder
+from .carry_chains import TernaryAdder, UnionAdder, is_ecp5
 from .layout import neuron_constants
 from .tsa_layout import neuron_state
+
+BRANCHES = 4
+"""Of the bus over which sums come."""
 
 
 class TsaNeuron(wiring.Component):
@@ -39,8 +46,8 @@ class TsaNeuron(wiring.Component):
         Takes 1 for phi, whatever the constants say, so that the digit of a V that starts at 0 is the sign of z.
     state, constants : In
         The neuron before the step and its constants.
-    z : In(ArrayLayout(signed(accumulator_bits), 2))
-        Two words whose union, bit by bit, is the synaptic sum: the branches of the bus that it comes over.
+    z : In(ArrayLayout(signed(accumulator_bits), BRANCHES))
+        Words whose union, bit by bit, is the synaptic sum: the branches of the bus that it comes over.
     o : Out(neuron_state(arch))
         The neuron after the step.
     pos, neg : Out(1)
@@ -59,7 +66,7 @@ class TsaNeuron(wiring.Component):
                 "unit_threshold": In(1),
                 "state": In(neuron_state(arch)),
                 "constants": In(neuron_constants(arch)),
-                "z": In(data.ArrayLayout(signed(arch.accumulator_bits), 2)),
+                "z": In(data.ArrayLayout(signed(arch.accumulator_bits), BRANCHES)),
                 "o": Out(neuron_state(arch)),
                 "pos": Out(1),
                 "neg": Out(1),
@@ -73,12 +80,15 @@ class TsaNeuron(wiring.Component):
         side = data.StructLayout({"theta": threshold, "below_phi": threshold, "fires": 1, "falls": 1, "fired": 1})
 
         # Registers behind the first one hold nothing that outlives a reset: only `enable` on its way says what counts.
-        started, began, z = Signal(), Signal(potential, reset_less=True), Signal(self.z.shape(), reset_less=True)
+        started, began = Signal(), Signal(potential, reset_less=True)
+        # A look-up table of six inputs adds the union of all branches; one of four, on the ECP5, that of two.
+        merged = 2 if is_ecp5(platform) else BRANCHES
+        z = [Signal(signed(self._arch.accumulator_bits), name=f"z{i}", reset_less=True) for i in range(merged)]
         began_with = Signal(side, reset_less=True)
         m.d.sync += [
             started.eq(self.enable),
             began.eq(Mux(self.keep, self.state.potential, Mux(self.biased, self.constants.bias, 0))),
-            z.eq(self.z),
+            *(held.eq(_union(self.z[i] for i in range(first, BRANCHES, merged))) for first, held in enumerate(z)),
             began_with.theta.eq(self.constants.theta),
             began_with.below_phi.eq(Mux(self.unit_threshold, 0, self.constants.below_phi)),
             began_with.fires.eq(self.fires),
@@ -89,7 +99,7 @@ class TsaNeuron(wiring.Component):
         integrated, v, compared_with = Signal(), Signal(potential, reset_less=True), Signal(side, reset_less=True)
         not_negative = Signal(reset_less=True)  # a register of its own: a carry chain takes no inverted input
         m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits)
-        m.d.comb += [integrate.a.eq(began << 1), integrate.b.eq(z[0]), integrate.c.eq(z[1])]
+        m.d.comb += [integrate.a.eq(began << 1), integrate.b.eq(_union(z[::2])), integrate.c.eq(_union(z[1::2]))]
         m.d.sync += [
             integrated.eq(started),
             v.eq(integrate.sum),
@@ -141,3 +151,8 @@ class TsaNeuron(wiring.Component):
             below.eq(compare.sum[-1]),
         ]
         return beyond, below
+
+
+def _union(words: Iterable[Value]) -> Value:
+    """The words, or'ed bit by bit, signed."""
+    return reduce(or_, words).as_signed()

@@ -4,7 +4,7 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,7 @@ from .lone_pool import LonePool
 from .max_pool import MaxPool
 from .ports import WritePort
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
-from .tsa_neuron import TsaNeuron
+from .tsa_neuron import BRANCHES, TsaNeuron
 from .tsa_scheduler import TsaScheduler
 
 __all__ = ["TsaRow", "item_context", "layer_config"]
@@ -158,7 +158,7 @@ class TsaRow(wiring.Component):
         return m
 
     def _bus(self, m: Module, order: data.View) -> list[data.View]:
-        """The sums that `order` integrates, a cycle later, as the union of two branches; 0 in a silent step after the
+        """The sums that `order` integrates, a cycle later, as the union of some branches; 0 in a silent step after the
         last sums.
 
         Every lane's sums pass a register that is zero unless it is its turn, which costs no look-up table. Then a third
@@ -166,7 +166,7 @@ class TsaRow(wiring.Component):
         """
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)
-        branches: list[list[Value]] = [[], []]
+        branches: list[list[Value]] = [[] for _ in range(BRANCHES)]
         if self._arch.lone_lane:
             return self._only_branch(m, order, part)
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
@@ -176,14 +176,14 @@ class TsaRow(wiring.Component):
                 m.d.sync += [gated[i].eq(self.i_sums[lane].payload[q * width + i]) for i in range(width)]
             with m.Else():
                 m.d.sync += Value.cast(gated).eq(0)
-            branches[number % 2].append(Value.cast(gated))
-        return [part(reduce(or_, words)) for words in branches]
+            branches[number % BRANCHES].append(Value.cast(gated))
+        return [part(reduce(or_, words, Const(0, part.size))) for words in branches]
 
     def _only_branch(self, m: Module, order: data.View, part: data.ArrayLayout) -> list[data.View]:
-        """The same for a lane alone, which shows the sums of one pass after the other; the second branch is 0."""
-        gated, none = Signal(part), Signal(part)
+        """The same for a lane alone, which shows the sums of one pass after the other; the other branches are 0."""
+        gated = Signal(part)
         m.d.sync += Value.cast(gated).eq(Mux(order.sums, Value.cast(self.i_sums[0].payload), 0))
-        return [gated, none]
+        return [gated, *(part(Const(0, part.size)) for _ in range(BRANCHES - 1))]
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
         """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the

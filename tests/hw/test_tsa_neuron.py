@@ -1,6 +1,8 @@
 """The neuron alone: random steps, and the borders of firing."""
 
 import random
+from functools import reduce
+from operator import or_
 
 import pytest
 from amaranth.sim import Simulator
@@ -8,7 +10,7 @@ from shapes import PAIR
 from tsa_models import neuron_step
 
 from trispike_hw import architecture
-from trispike_hw.tsa_neuron import TsaNeuron
+from trispike_hw.tsa_neuron import BRANCHES, TsaNeuron
 
 LATENCY = 3
 
@@ -75,8 +77,10 @@ def test_steps_match_the_scalar_model(name: str) -> None:
                 case = cases[cycle]
                 for key in ("enable", "keep", "biased", "fires", "two_sided", "unit_threshold"):
                     ctx.set(getattr(dut, key), case[key])
-                first = case["z"] & rng.getrandbits(arch.accumulator_bits)
-                ctx.set(dut.z, [wrapped(first, arch.accumulator_bits), case["z"] & ~first])
+                masks = [rng.getrandbits(arch.accumulator_bits) for _ in range(BRANCHES - 1)]
+                parts = [case["z"] & mask for mask in masks]  # bits that none of them has are left for the last
+                parts.append(case["z"] & ~reduce(or_, masks))
+                ctx.set(dut.z, [wrapped(part, arch.accumulator_bits) for part in parts])
                 ctx.set(dut.state, {"potential": case["potential"], "fired": case["fired"]})
                 ctx.set(dut.constants, {k: case[k] for k in ("theta", "bias")} | {"below_phi": case["phi"] - 1})
             else:

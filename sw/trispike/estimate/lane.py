@@ -48,7 +48,7 @@ class Lane:
         self.ready = None
         self._taken.append(cycle)
         if self._ending is not None:
-            self._end(max(self._ending, cycle))
+            self._end(max(self._ending, cycle + self._timings.freed))
         self._ask()
         self._advance()
 
@@ -134,7 +134,7 @@ class Lane:
                 if place >= len(self._taken):
                     self._ending = free
                 else:
-                    self._end(max(free, self._taken[place]) if place >= 0 else free)
+                    self._end(max(free, self._taken[place] + self._timings.freed) if place >= 0 else free)
                     free = self._free
         self._free = free
         return walked

@@ -61,6 +61,7 @@ class LaneTimings:
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step to its sums at the TSA row
     vectors: int = 2  # sums of steps that can wait for the row
+    freed: int = 1  # from the taking of sums until another step may end in their place
     end: int = 0  # cycles that the end of a step takes
 
 
