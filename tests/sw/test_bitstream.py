@@ -101,6 +101,18 @@ def test_a_missed_clock_is_an_error_and_leaves_no_bitstream(trispike, tools, tmp
     assert not (tmp_path / "nano.bit").exists()
 
 
+def test_another_seed_is_tried_while_the_clock_is_missed(trispike, tools, tmp_path):
+    missed = {
+        seed: REPORT | {"fmax": {"$glbnet$clk": {"achieved": 30.0 + seed, "constraint": 40.0}}} for seed in (1, 2)
+    }
+    scripts = [f"  *'--seed {seed} '*) echo '{json.dumps(report)}' ;;" for seed, report in missed.items()]
+    cases = "\n".join(['case "$*" in', *scripts, f"  *) echo '{json.dumps(REPORT)}' ;;", "esac"])
+    tools(nextpnr_ecp5=f"({cases}) > report.json; touch top.config")
+    code, _, err = build(trispike, "--seeds", "2")
+    assert code == 1 and "reaches 32.0 MHz of the 40.0 MHz" in err
+    assert build(trispike)[0] == 0 and (tmp_path / "runs").read_text() == "ran\n" * 3
+
+
 def test_a_tool_that_stops_is_quoted(trispike, tools, tmp_path):
     tools(nextpnr_ecp5="echo 'ERROR: Unable to place cell x, no BELs remaining.'; exit 1")
     code, _, err = build(trispike)

@@ -34,6 +34,9 @@ def command(
             show_default=False,
         ),
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Runs of place and route at the most, until one reaches the clock.", metavar="N", min=1)
+    ] = 3,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -53,7 +56,7 @@ def command(
     assert output is not None
     with atomic_output(output) as file:
         say(f"building {architecture.name} for {board} at {mhz:g} MHz; the first time takes many minutes")
-        built = build_bitstream(target, architecture, mhz, memory=memory)
+        built = build_bitstream(target, architecture, mhz, memory=memory, seeds=seeds)
         _report(board, built, as_json)
         if built.missed:
             name, reached, wanted = built.missed[0]
