@@ -105,7 +105,8 @@ class Lane(wiring.Component):
         claimed = Signal(vectors)
         m.d.comb += [
             walker.pause.eq(self.pause | pausing),
-            walker.blocked.eq(claimed[-1]),
+            # That a vector is taken is seen a cycle later, which a lane alone, whose clock is slow, need not wait for.
+            walker.blocked.eq(claimed[-1] & ~taken if arch.lone_lane else claimed[-1]),
         ]
         with m.If(walker.ending & ~taken):
             m.d.sync += claimed.eq(Cat(Const(1, 1), claimed))

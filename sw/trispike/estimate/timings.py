@@ -109,7 +109,7 @@ TIMINGS = Timings()
 LONE_TIMINGS = Timings(
     sequencer=SequencerTimings(answer=20),
     dispatcher=LoneDispatcherTimings(),
-    lane=LaneTimings(hand_over=4, vectors=1, end=1),
+    lane=LaneTimings(hand_over=4, vectors=1, freed=0, end=1),
     row=RowTimings(contexts=2, room=1, write=2, digit=2),
     loader=LoaderTimings(row=2),
 )
