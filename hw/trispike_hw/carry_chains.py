@@ -1,6 +1,8 @@
 """Adders that use a device's carry chain to the full: vendor primitives, each beside its portable twin."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -53,15 +55,21 @@ class TernaryAdder(wiring.Component):
         return m
 
 
+def union_terms(platform) -> int:
+    """Words that a `UnionAdder` unites: a look-up table has four inputs on a Lattice ECP5, six on Xilinx 7."""
+    return 2 if is_ecp5(platform) else 4
+
+
 class UnionAdder(wiring.Component):
-    """Combinational `sum` = a + (b | c), modulo 2**bits: takes the last stage of a bus of gated words into the adder.
+    """Combinational `sum` = a + (b | c | ...), modulo 2**bits: takes the last stage of a bus of gated words into the
+    adder. There are `union_terms(platform)` such words, as many as cost no look-up table.
 
     On a Lattice ECP5 every look-up table of the chain computes a ^ (b | c), with A = a, C = b, D = c and INIT 0x555A.
     """
 
-    def __init__(self, bits: int):
-        self._bits = bits
-        super().__init__({name: In(signed(bits)) for name in "abc"} | {"sum": Out(signed(bits))})
+    def __init__(self, bits: int, terms: int):
+        self._bits, self.terms = bits, "bcde"[:terms]
+        super().__init__({name: In(signed(bits)) for name in f"a{self.terms}"} | {"sum": Out(signed(bits))})
 
     def elaborate(self, platform):
         m = Module()
@@ -69,7 +77,7 @@ class UnionAdder(wiring.Component):
             words = {"A": self.a, "B": Const(0, 1), "C": self.b, "D": self.c}
             m.d.comb += self.sum.eq(_ecp5_chain(m, 0x555A, words, Const(0, 1), self._bits))
         else:
-            m.d.comb += self.sum.eq(self.a + (self.b | self.c))
+            m.d.comb += self.sum.eq(self.a + reduce(or_, (getattr(self, term) for term in self.terms)).as_signed())
         return m
 
 

@@ -1,15 +1,14 @@
 """The ternary self-amplifying neuron: one step of one neuron, in three pipeline stages, without a multiplier."""
 
-from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .carry_chains import TernaryAdder, UnionAdder, is_ecp5
+from .carry_chains import TernaryAdder, UnionAdder, union_terms
 from .layout import neuron_constants
 from .tsa_layout import neuron_state
 
@@ -81,14 +80,16 @@ class TsaNeuron(wiring.Component):
 
         # Registers behind the first one hold nothing that outlives a reset: only `enable` on its way says what counts.
         started, began = Signal(), Signal(potential, reset_less=True)
-        # A look-up table of six inputs adds the union of all branches; one of four, on the ECP5, that of two.
-        merged = 2 if is_ecp5(platform) else BRANCHES
+        merged = union_terms(platform)
         z = [Signal(signed(self._arch.accumulator_bits), name=f"z{i}", reset_less=True) for i in range(merged)]
         began_with = Signal(side, reset_less=True)
         m.d.sync += [
             started.eq(self.enable),
             began.eq(Mux(self.keep, self.state.potential, Mux(self.biased, self.constants.bias, 0))),
-            *(held.eq(_union(self.z[i] for i in range(first, BRANCHES, merged))) for first, held in enumerate(z)),
+            *(
+                held.eq(reduce(or_, (self.z[i] for i in range(first, BRANCHES, merged))))
+                for first, held in enumerate(z)
+            ),
             began_with.theta.eq(self.constants.theta),
             began_with.below_phi.eq(Mux(self.unit_threshold, 0, self.constants.below_phi)),
             began_with.fires.eq(self.fires),
@@ -98,8 +99,9 @@ class TsaNeuron(wiring.Component):
 
         integrated, v, compared_with = Signal(), Signal(potential, reset_less=True), Signal(side, reset_less=True)
         not_negative = Signal(reset_less=True)  # a register of its own: a carry chain takes no inverted input
-        m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits)
-        m.d.comb += [integrate.a.eq(began << 1), integrate.b.eq(_union(z[::2])), integrate.c.eq(_union(z[1::2]))]
+        m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits, merged)
+        m.d.comb += integrate.a.eq(began << 1)
+        m.d.comb += [getattr(integrate, term).eq(held) for term, held in zip(integrate.terms, z, strict=True)]
         m.d.sync += [
             integrated.eq(started),
             v.eq(integrate.sum),
@@ -151,8 +153,3 @@ class TsaNeuron(wiring.Component):
             below.eq(compare.sum[-1]),
         ]
         return beyond, below
-
-
-def _union(words: Iterable[Value]) -> Value:
-    """The words, or'ed bit by bit, signed."""
-    return reduce(or_, words).as_signed()

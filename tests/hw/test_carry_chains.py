@@ -3,6 +3,8 @@
 import random
 import shutil
 import subprocess
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import pytest
 from amaranth.back import verilog
 from amaranth.sim import Simulator
 
-from trispike_hw.carry_chains import TernaryAdder, UnionAdder
+from trispike_hw.carry_chains import TernaryAdder, UnionAdder, union_terms
 
 BITS = 18
 ECP5 = SimpleNamespace(device="LFE5U-25F")
@@ -62,17 +64,18 @@ def test_portable_twin_adds_subtracts_or_passes():
     simulator.run()
 
 
-def test_the_union_is_added():
+@pytest.mark.parametrize("terms", [union_terms(ECP5), union_terms(None)])
+def test_the_union_is_added(terms):
     rng = random.Random(2)
-    dut = UnionAdder(BITS)
+    dut = UnionAdder(BITS, terms)
 
     async def bench(ctx):
         for _ in range(2000):
-            a, b, c = (rng.randrange(-(1 << 17), 1 << 17) for _ in range(3))
-            for name, value in (("a", a), ("b", b), ("c", c)):
+            a, *words = (rng.randrange(-(1 << 17), 1 << 17) for _ in range(1 + terms))
+            for name, value in zip(f"a{dut.terms}", (a, *words), strict=True):
                 ctx.set(getattr(dut, name), value)
             await ctx.delay(1e-9)
-            assert ctx.get(dut.sum) == (a + (b | c) + (1 << 17)) % (1 << 18) - (1 << 17)
+            assert ctx.get(dut.sum) == (a + reduce(or_, words) + (1 << 17)) % (1 << 18) - (1 << 17)
 
     simulator = Simulator(dut)
     simulator.add_testbench(bench)
@@ -82,7 +85,7 @@ def test_the_union_is_added():
 @pytest.mark.parametrize("bits", [BITS, 17])
 @pytest.mark.parametrize(
     ("adder", "more"),
-    [(TernaryAdder, ".valid(valid), .sign(sign), .carry(carry)"), (UnionAdder, ".c(c)")],
+    [(TernaryAdder, ".valid(valid), .sign(sign), .carry(carry)"), (partial(UnionAdder, terms=2), ".c(c)")],
     ids=["ternary", "union"],
 )
 def test_ecp5_chain_equals_its_twin(adder, more: str, bits: int, tmp_path: Path):

@@ -56,7 +56,7 @@ class LaneTimings:
     """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
 
     queue: int = 15  # words that wait for the walk
-    read: int = 4  # from a read to the word at the queue's head
+    read: int = 5  # from a read to the word at the queue's head
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step to its sums at the TSA row
@@ -109,7 +109,7 @@ TIMINGS = Timings()
 LONE_TIMINGS = Timings(
     sequencer=SequencerTimings(answer=20),
     dispatcher=LoneDispatcherTimings(),
-    lane=LaneTimings(hand_over=4, vectors=1, freed=0, end=1),
+    lane=LaneTimings(read=4, hand_over=4, vectors=1, freed=0, end=1),
     row=RowTimings(contexts=2, room=1, write=2, digit=2),
     loader=LoaderTimings(row=2),
 )
