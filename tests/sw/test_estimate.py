@@ -54,7 +54,7 @@ def test_reads_stop_when_the_queue_is_full():
 
 
 def test_pauses_take_their_cycles():
-    lane = Lane(0, 1, LaneTimings(), pauses=[(0, 4), (8, 10), (500, 600)])
+    lane = Lane(0, 1, LaneTimings(), pauses=[(0, 4), (12, 14), (500, 600)])
     other = Lane(0, 1, LaneTimings())
     for one in (lane, other):
         one.give(0, item([20], 1, banks=[0]))
