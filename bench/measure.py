@@ -12,6 +12,8 @@ from trispike.simulation import simulate
 from trispike.synthesis.synth import synthesise
 from trispike.synthesis.targets import TARGETS
 from trispike_hw.architecture import build, preset
+from trispike_hw.layer_counters import STALLS
+from trispike_sim.report import ImageReport
 
 from .cases import SILENT, Data, Run
 
@@ -47,6 +49,7 @@ def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any
         cycles = np.mean([image.cycles + image.input_cycles for image in report.images])
         additions = np.mean([image.additions for image in report.images])
         row["bit_exact"] = report.bit_exact
+        row["lane_cycles"] = lane_cycles(report.images, arch.lanes)
     else:
         found = estimate(program, x)
         cycles, additions = found.cycles + found.input_cycles, found.additions
@@ -57,6 +60,16 @@ def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any
         "additions": round(float(additions)),
         "useful_share": round(float(additions / (program.arch.pes * cycles)), 4),
     }
+
+
+def lane_cycles(images: Sequence[ImageReport], lanes: int) -> dict[str, float]:
+    """Where the cycles of the lanes went, from input in to answer out: the share in which a lane issued an event, that
+    of each cause of a loss, and that without an item (the end of a layer, the input, the answer)."""
+    layers = [layer for image in images for layer in image.layers]
+    counted = {name: sum(getattr(layer, name) for layer in layers) for name in ("events", *STALLS)}
+    cycles = lanes * sum(image.cycles + image.input_cycles for image in images)
+    counted["no_item"] = cycles - sum(counted.values())
+    return {name: round(number / cycles, 4) for name, number in counted.items()}
 
 
 def at_the_clock(row: dict[str, Any], designs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,10 @@ NETWORKS = {
     "useful share": "useful_share", "images/s": "images_per_second", "images/s per kLUT": "images_per_second_per_klut",
     "note": "note",
 }  # fmt: skip
+LANE_CYCLES = {
+    "network": "network", "preset": "preset", "T": "time_steps", "event": "events", "no spike in the word": "no_event",
+    "no word yet": "no_word", "TSA row busy": "drain", "weights written": "weights", "no item": "no_item",
+}  # fmt: skip
 AGAINST_E3NE = {
     "preset": "preset",
     "T": "time_steps",
@@ -38,6 +42,9 @@ def markdown(results: dict[str, Any]) -> str:
         _table(DESIGNS, designs),
         _table(NETWORKS, networks),
     ]
+    lanes = [row | row["lane_cycles"] for row in networks if "lane_cycles" in row]
+    if lanes:
+        parts += ["Where the cycles of the lanes go, from input in to answer out:", _table(LANE_CYCLES, lanes)]
     if results["against_e3ne"]:
         rival = results["e3ne"]
         parts += [

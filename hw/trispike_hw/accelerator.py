@@ -129,7 +129,6 @@ class Accelerator(wiring.Component):
             loader.ended_layers.eq(sequencer.layer),
             host.busy.eq(running | host.run),
             writer.sink.eq(header.layer.sink),
-            sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),
             answer.clear.eq(host.run),
             answer.start.eq(sequencer.answer),
             answer.count.eq(sequencer.classes),
@@ -146,6 +145,11 @@ class Accelerator(wiring.Component):
             bank.layer_done.eq(sequencer.layer_done),
             bank.words.eq(writer.moved),
         ]
+        # From all lanes and blocks, seen at one time.
+        m.d.sync += [
+            sequencer.dispatched.eq(dispatcher.idle),
+            sequencer.quiet.eq(writer.idle & Cat(cluster.idle for cluster in clusters).all()),
+        ]
         m.d.sync += [
             bank.events.eq(sum(cluster.events for cluster in clusters)),
             *(getattr(bank, name).eq(sum(cluster.stalls[name] for cluster in clusters)) for name in STALLS),
@@ -161,8 +165,8 @@ class Accelerator(wiring.Component):
         return m
 
     def _weight_writes(self, m, host, loader) -> tuple[data.View, Signal]:
-        """What is written to the weight memories, and to which of them; a cycle behind host and loader, for the way to
-        all of them is long. The memory of a lane alone is near, and its cells are few."""
+        """What is written to the weight memories, and to which of them; a cycle behind host and loader, and the data
+        two, for the way to all of them is long. The memory of a lane alone is near, and its cells are few."""
         arch = self._arch
         layout = data.StructLayout({"address": range(arch.weight_rows), "data": weight_row(arch)})
         written = Signal(layout, reset_less=True)
@@ -171,9 +175,11 @@ class Accelerator(wiring.Component):
         for pair in range(arch.pairs):
             by_host = host.weights.enable & (host.weights_pair == pair)
             domain += enable[pair].eq(by_host | (loader.write.enable & loader.write_pairs[pair]))
+        row = Signal(weight_row(arch), reset_less=True)
         domain += [
             written.address.eq(Mux(loader.write.enable, loader.write.address, host.weights.address)),
-            written.data.eq(Mux(loader.write.enable, loader.write.data, host.weights.data)),
+            row.eq(Mux(loader.write.enable, loader.write.data, host.weights.data)),
+            written.data.eq(row),
         ]
         return written, enable
 
@@ -230,5 +236,4 @@ class Accelerator(wiring.Component):
             dispatcher.header.eq(sequencer.header),
             dispatcher.segments.eq(sequencer.segments),
             dispatcher.start.eq(sequencer.start),
-            sequencer.dispatched.eq(dispatcher.idle),
         ]

@@ -13,8 +13,8 @@ class SlotDelivery(wiring.Component):
     """One slot at a time, to one lane or to several at once.
 
     Function: lanes with an odd number get the slot with their own weight row in tile mode. `arrived` pulses for a lane
-    with the last slot of a pooling window. Latency: one cycle. Throughput: one slot in two cycles. Back-pressure: waits
-    for all lanes of the slot. Reset: empty. A lane alone gets its slots at once.
+    in the cycle after the last slot of a pooling window. Latency: one cycle. Throughput: one slot in two cycles.
+    Back-pressure: waits for all lanes of the slot. Reset: empty. A lane alone gets its slots at once.
     """
 
     def __init__(self, arch: Architecture):
@@ -51,8 +51,8 @@ class SlotDelivery(wiring.Component):
             m.d.comb += [
                 port.valid.eq(waiting[lane]),
                 port.payload.eq(held),
-                self.arrived[lane].eq(port.valid & port.ready & about.last & about.last_of_window),
             ]
+            m.d.sync += self.arrived[lane].eq(port.valid & port.ready & about.last & about.last_of_window)
             if lane % 2:
                 m.d.comb += port.payload.weight.eq(odd_weight)
             with m.If(port.valid & port.ready):
@@ -65,6 +65,6 @@ class SlotDelivery(wiring.Component):
             port.valid.eq(self.i.valid),
             port.payload.eq(given.slot),
             self.i.ready.eq(port.ready),
-            self.arrived.eq(port.valid & port.ready & given.errand.last & given.errand.last_of_window),
             self.idle.eq(1),
         ]
+        m.d.sync += self.arrived.eq(port.valid & port.ready & given.errand.last & given.errand.last_of_window)

@@ -126,13 +126,15 @@ class Fetch(wiring.Component):
         columns = arch.columns
         under_way = Signal(self._latency)
         m.d.sync += under_way.eq(Cat(issue, under_way))
-        arrived = reading
+        earlier, arrived = reading, reading
         for stage in range(self._latency):
             earlier, arrived = arrived, Signal(_read(arch), name=f"read{stage}", reset_less=True)
             m.d.sync += arrived.eq(earlier)
-        # No first bit lies above the uppermost one, no last bit below the lowest.
-        inside = Cat(arrived.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
-        inside &= Cat(Const(1), *(arrived.high >= bit for bit in range(1, columns)))
+        # Which bits lie in the window is worked out while the word comes. No first bit lies above the uppermost one, no
+        # last bit below the lowest.
+        inside = Signal(columns, reset_less=True)
+        from_low = Cat(earlier.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
+        m.d.sync += inside.eq(from_low & Cat(Const(1), *(earlier.high >= bit for bit in range(1, columns))))
 
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=lane_word(arch).size, depth=QUEUE_DEPTH)
         entry = Signal(lane_word(arch))

@@ -26,8 +26,8 @@ class Lane(wiring.Component):
     The weight row for an event is asked for at `weight_address` and arrives WEIGHT_LATENCY cycles later; after a cycle
     with `pause` no row is asked for.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
-    cycle of its own unless its last word was empty (one) or the two vectors before it still wait. A lane alone takes a
-    cycle to end a step, lets one vector wait, and hands it over in parts. Back-pressure: sums stand until taken; the
+    cycle of its own unless its last word was empty (one) or the three vectors before it still wait. A lane alone takes
+    a cycle to end a step, lets one vector wait, and hands it over in parts. Back-pressure: sums stand until taken; the
     walk stops when one more vector would be ready. `hungry`: no item waits behind the running
     one. `fired`: an event with a spike was issued; otherwise one of `stalls` says why, unless the lane has no item.
     Reset: no item.
@@ -91,7 +91,7 @@ class Lane(wiring.Component):
             ]
         sums = [pe.z for pe in elements]
         taken, pausing = Signal(), Signal()  # a vector is taken; a step has ended, and its sum is not yet complete
-        vectors = 1 if arch.lone_lane else 2
+        vectors = 1 if arch.lone_lane else 3
         if arch.lone_lane:
             end = Signal()
             m.d.sync += [pausing.eq(walker.ending), end.eq(ended)]
@@ -125,25 +125,28 @@ class Lane(wiring.Component):
         return m
 
     def _hand_over(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
-        """Vectors to `o_sums`. A second register behind z lets a step end while the vector before it waits for the TSA
-        row."""
-        finished, moves = Signal(), Signal()  # a vector stands in z; it moves on
-        vector = [Signal.like(z, name=f"vector{column}", reset_less=True) for column, z in enumerate(sums)]
-        m.d.comb += [self.o_sums.payload[column].eq(z) for column, z in enumerate(vector)]
+        """Vectors to `o_sums`. Two registers behind z let steps end while the vectors before them wait for the TSA row,
+        or are on their way to it: steps of few events are shorter than that way."""
+        finished, waiting = Signal(), Signal()  # a vector stands in z; in the first register
+        moves, shows = Signal(), Signal()  # the former moves on; the latter does
+        first = [Signal.like(z, name=f"first{column}", reset_less=True) for column, z in enumerate(sums)]
+        second = [Signal.like(z, name=f"second{column}", reset_less=True) for column, z in enumerate(sums)]
+        m.d.comb += [self.o_sums.payload[column].eq(z) for column, z in enumerate(second)]
         m.d.comb += [
             taken.eq(self.o_sums.valid & self.o_sums.ready),
-            moves.eq(finished & (~self.o_sums.valid | taken)),
+            # Only with all three taken may z wait, for then no vector is on its way to it.
+            moves.eq(finished & ~(waiting & self.o_sums.valid)),
+            shows.eq(waiting & (~self.o_sums.valid | taken)),
         ]
         with m.If(moves):
-            m.d.sync += [held.eq(z) for held, z in zip(vector, sums, strict=True)]
-        with m.If(end):
-            m.d.sync += finished.eq(1)
-        with m.Elif(moves):
-            m.d.sync += finished.eq(0)
-        with m.If(moves):
-            m.d.sync += self.o_sums.valid.eq(1)
-        with m.Elif(taken):
-            m.d.sync += self.o_sums.valid.eq(0)
+            m.d.sync += [held.eq(z) for held, z in zip(first, sums, strict=True)]
+        with m.If(shows):
+            m.d.sync += [held.eq(z) for held, z in zip(second, first, strict=True)]
+        for there, comes, goes in ((finished, end, moves), (waiting, moves, shows), (self.o_sums.valid, shows, taken)):
+            with m.If(comes):
+                m.d.sync += there.eq(1)
+            with m.Elif(goes):
+                m.d.sync += there.eq(0)
 
     def _hand_over_parts(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
         """Vectors to `o_sums`, as many columns at a time as the TSA row updates: those behind them move up."""

@@ -27,8 +27,10 @@ class SegmentMover(wiring.Component):
     Function: on `start` copies the descriptions of `count` segments, which stand from program word `segments` on, to a
     memory beside the positions. Then every turn reads one program word, the first position or the change of a loop
     level, and adds it to the segment's position. Turns come in order of the segments, item by item.
-    Latency: three cycles from a turn to its window; three cycles per segment after `start`. Throughput: one window a
-    cycle. Back-pressure: everything stands while `o` waits. `idle`: no window is under way. Reset: idle, no turn taken.
+    Latency: three cycles from a turn to its window; three cycles per segment after `start`. Throughput: one window in
+    two cycles, which is what `WindowClip` takes. Back-pressure: everything stands while a window is at `o`, whether it
+    is taken or not: `ready` of what follows would reach every register here. `idle`: no window is under way. Reset:
+    idle, no turn taken.
     """
 
     def __init__(self, arch: Architecture):
@@ -58,7 +60,7 @@ class SegmentMover(wiring.Component):
         taken = self.i.valid & self.i.ready
 
         m.d.comb += [
-            go.eq(~self.o.valid | self.o.ready),
+            go.eq(~self.o.valid),
             self.i.ready.eq(go & loaded),
             self.program_enable.eq(go),
             last_segment.eq(segment + 1 == self.count),
@@ -131,5 +133,7 @@ class SegmentMover(wiring.Component):
                 window.position.eq(put.data),
                 window.errand.eq(arrived.turn.errand),
             ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         m.d.comb += self.idle.eq(~(reading_valid | arrived_valid | self.o.valid))
         return m

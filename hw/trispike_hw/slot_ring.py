@@ -89,12 +89,13 @@ class SlotRing(wiring.Component):
         items = Signal(range(depth + 1))  # complete items of which no segment has been loaded
         staged, comes_back = Signal(), Signal()  # `upcoming` is the slot at get_at; `segment` has a step to come
         inside = Signal()  # `upcoming` is not the first segment of its item's first step
-        begins = Signal()  # an item becomes complete
+        completed = Signal()  # an item became complete in the cycle before
 
         steps_left = Signal(range(-1, 16))  # behind that of `upcoming`: negative in the last one
         final = steps_left < 0
         round_over, over = Signal(), Signal()  # with the segment that is loaded
         following, reading = Signal.like(get_at), Signal.like(get_at)
+        meets = Signal()  # the slot that is read is that of `segment`
         m.d.comb += [
             self.upcoming.eq(get.data),
             self.segment.eq(here),
@@ -106,6 +107,7 @@ class SlotRing(wiring.Component):
             reading.eq(Mux(self.load, following, get_at)),
             get.addr.eq(reading),
             address_get.addr.eq(reading),
+            meets.eq(Mux(self.load, following[: len(here_at)] == here_at, get_at[: len(here_at)] == here_at)),
         ]
         with m.If(self.load):
             m.d.sync += [
@@ -130,20 +132,19 @@ class SlotRing(wiring.Component):
             put.en.eq(self.i.valid & self.i.ready),
             put.addr.eq(put_at),
             *(put.data[name].eq(self.i.payload[name]) for name, _ in segment(arch)),
-            begins.eq(put.en & self.i.payload.last),
             address_put.en.eq(put.en | returned),
             address_put.addr.eq(Mux(returned, here_at, put_at)),
             address_put.data.eq(Mux(returned, self.next_address, self.i.payload.address)),
         ]
         with m.If(put.en):
             m.d.sync += put_at.eq(put_at + 1)
-        m.d.sync += items.eq(items + begins - (self.load & ~inside))
+        leaves = self.load & ~inside
+        m.d.sync += [completed.eq(put.en & self.i.payload.last), items.eq(items + completed - leaves)]
 
         # What is written in the cycle of its read does not show yet: slots of an item that is not complete, and the
         # address of the other one of two segments.
         within = Mux(self.load, ~over, inside)  # the slot that is read belongs to an item whose walk has begun
-        m.d.sync += staged.eq(
-            Mux(within, ~(returned & (reading[: len(here_at)] == here_at)), items > (self.load & ~inside))
-        )
+        waits = completed | Mux(leaves, items > 1, items != 0)
+        m.d.sync += staged.eq(Mux(within, ~(returned & meets), waits))
         m.d.comb += [self.hungry.eq(items == 0), self.idle.eq(put_at == item_at)]
         return m

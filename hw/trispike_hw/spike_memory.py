@@ -1,14 +1,20 @@
 """Banked spike memory: every lane of a cluster owns one bank in every cycle."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
+
+SLICE_WORDS = 1024
+"""Words of the widest block RAM that holds as many: deeper banks are slices of this depth."""
 
 READ_LATENCY = 3
 """Cycles from an address to its word at the lanes of an array."""
@@ -38,9 +44,10 @@ class SpikeMemory(wiring.Component):
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
     Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
-    takes its slow output off the turning multiplexers, and the one behind them; for a lane alone `READ_LATENCY_ALONE`,
-    without the register. Throughput: one word per lane and cycle, plus one write per cycle. A write is in its bank two
-    cycles later, one with a lane alone; a read of a word before that returns either content. Contents survive reset.
+    takes its slow output off the multiplexers of slices and turns, and the one behind them; for a lane alone
+    `READ_LATENCY_ALONE`, without the register. Throughput: one word per lane and cycle, plus one write per cycle. A
+    write is in its bank two cycles later, one with a lane alone; a read of a word before that returns either content.
+    Contents survive reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -68,28 +75,19 @@ class SpikeMemory(wiring.Component):
 
         # The way from the one writer to all banks is long; not in a machine of one lane.
         given = self.write.address
-        enables = Signal(banks)
+        slices = -(-self._arch.spike_words // banks // SLICE_WORDS)
+        enables = [Signal(slices, name=f"enables{bank}") for bank in range(banks)]
         layout = data.StructLayout({"address": len(given) - bank_bits, "word": spike_word(self._arch)})
         written = Signal(layout, reset_less=True)
         writing = m.d.comb if self._arch.lone_lane else m.d.sync
         writing += [
-            *(enables[bank].eq(self.write.enable & (given[:bank_bits] == bank)) for bank in range(banks)),
+            *(
+                enables[bank].eq(Mux(self.write.enable & (given[:bank_bits] == bank), _slice(given[bank_bits:]), 0))
+                for bank in range(banks)
+            ),
             written.address.eq(given[bank_bits:]),
             written.word.eq(self.write.data),
         ]
-
-        reads = []
-        for number in range(banks):
-            m.submodules[f"bank{number}"] = bank = memory.Memory(
-                shape=spike_word(self._arch), depth=self._arch.spike_words // banks, init=[], attrs=BLOCK_RAM
-            )
-            write, read = bank.write_port(), bank.read_port()
-            reads.append(read)
-            m.d.comb += [
-                write.en.eq(enables[number]),
-                write.addr.eq(written.address),
-                write.data.eq(written.word),
-            ]
 
         # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before, or of one.
         back, read_count, arrived_count = Signal.like(count), Signal.like(count), Signal.like(count)
@@ -97,17 +95,36 @@ class SpikeMemory(wiring.Component):
         lanes = self._arch.cluster_lanes
         addresses = rotated(m, [self.address[lane % lanes][bank_bits:] for lane in range(banks)], back)
         word = spike_word(self._arch)
-        arrived = [Signal(word, name=f"arrived{number}", reset_less=True) for number in range(banks)]
-        words = rotated(m, arrived, arrived_count)
         arriving = m.d.comb if self._arch.lone_lane else m.d.sync
-        arriving += [
-            arrived_count.eq(read_count),
-            *(bank.eq(read.data) for bank, read in zip(arrived, reads, strict=True)),
-        ]
-        for read, address in zip(reads, addresses, strict=True):
-            m.d.comb += read.addr.eq(address)
+        arriving += arrived_count.eq(read_count)
+        arrived = []
+        for bank, address in enumerate(addresses):
+            # A register for each slice, zero unless that is the one: an OR behind them makes the bank's word.
+            wanted = Signal(slices, name=f"wanted{bank}")
+            m.d.sync += wanted.eq(_slice(address))
+            parts = [Signal(word, name=f"arrived{bank}_{part}", reset_less=True) for part in range(slices)]
+            for part, out in enumerate(parts):
+                words = min(SLICE_WORDS, self._arch.spike_words // banks - part * SLICE_WORDS)
+                m.submodules[f"bank{bank}_{part}"] = memory_slice = memory.Memory(
+                    shape=word, depth=words, init=[], attrs=BLOCK_RAM
+                )
+                write, read = memory_slice.write_port(), memory_slice.read_port()
+                m.d.comb += [
+                    write.en.eq(enables[bank][part]),
+                    write.addr.eq(written.address),
+                    write.data.eq(written.word),
+                    read.addr.eq(address),
+                ]
+                arriving += out.eq(Mux(wanted[part], read.data, 0) if slices > 1 else read.data)
+            arrived.append(reduce(or_, (part.as_value() for part in parts)))
+        words = rotated(m, arrived, arrived_count)
         for lane in range(lanes):
             out = Signal(word, name=f"word{lane}", reset_less=True)
             m.d.sync += out.eq(words[lane])
             m.d.comb += self.data[lane].eq(out)
         return m
+
+
+def _slice(address: Any) -> Value:
+    """One bit for each slice of a bank: which of them holds the word at `address` of the bank."""
+    return Const(1) << address[(SLICE_WORDS - 1).bit_length() :]

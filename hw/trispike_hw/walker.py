@@ -121,27 +121,24 @@ class Walker(wiring.Component):
     def _lowest(self, m: Module, pending: Signal, neg: Value) -> tuple[Signal, Signal, Signal]:
         """Number of the lowest bit of `pending`, `pending` without it, and the bit of `neg`.
 
-        Two levels: the first group of four with a bit, then the bit in it. A carry chain as long as the word would cost
-        twice as much and be slower; every bit of the rest is one look-up table. Without a bit the number means nothing.
+        Two levels side by side: the first group of four with a bit, and in every group the first bit. A carry chain as
+        long as the word would cost twice as much and be slower. Without a bit the number means nothing.
         """
         groups = range(0, self._arch.columns, 4)
         occupied, first = Signal(len(groups)), Signal(len(groups))
         m.d.comb += occupied.eq(Cat(pending[low : low + 4].any() for low in groups))
         m.d.comb += first.eq(Cat(occupied[g] & ~occupied[:g].any() for g in range(len(groups))))
-        four, neg_four, within, rest = Signal(4), Signal(4), Signal(2), Signal.like(pending)
-        m.d.comb += [
-            four.eq(selected(first, (pending[low : low + 4] for low in groups))),
-            neg_four.eq(selected(first, (neg[low : low + 4] for low in groups))),
-            within.eq(Mux(four[0], 0, Mux(four[1], 1, Mux(four[2], 2, 3)))),
-        ]
+        rest, index, negative = Signal.like(pending), Signal(range(self._arch.columns)), Signal()
+        within, negatives = [], []
         for group, low in enumerate(groups):
+            four, neg_four = pending[low : low + 4], neg[low : low + 4]
+            within.append(Mux(four[0], 0, Mux(four[1], 1, Mux(four[2], 2, 3))))
+            negatives.append(
+                Mux(four[0], neg_four[0], Mux(four[1], neg_four[1], Mux(four[2], neg_four[2], neg_four[3])))
+            )
             for i in range(4):
-                m.d.comb += rest[low + i].eq(pending[low + i] & ~(first[group] & (within == i)))
-        index, negative = Signal(range(self._arch.columns)), Signal()
-        m.d.comb += [
-            index[:2].eq(within),
-            negative.eq(Cat(neg_four[i] & (within == i) for i in range(4)).any()),
-        ]
+                m.d.comb += rest[low + i].eq(four[i] & ~(first[group] & ~four[:i].any()))
+        m.d.comb += [index[:2].eq(selected(first, within)), negative.eq(selected(first, negatives))]
         for bit in range(len(index) - 2):
             m.d.comb += index[2 + bit].eq(Cat(first[g] for g in range(len(groups)) if g >> bit & 1).any())
         return index, rest, negative

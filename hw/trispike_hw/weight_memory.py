@@ -9,7 +9,7 @@ from .layout import weight_row
 from .ports import BLOCK_RAM, WritePort
 from .single_port_ram import SinglePortRam
 
-WEIGHT_LATENCY = 2
+WEIGHT_LATENCY = 3
 """Cycles from an address to its row."""
 
 WEIGHT_LATENCY_ALONE = 1
@@ -21,10 +21,12 @@ class WeightMemory(wiring.Component):
 
     Function: `row[k]` is the row at `address[k]`. The host writes between runs; its port and the even lane's read port
     are one port of the block RAM (`address[0]` is ignored in a cycle with a write), so that a true-dual-port memory
-    holds the rows once for both lanes. A lane alone needs that one port only, which is a `SinglePortRam`, and does
-    without the register, which would take a cell a bit.
-    Latency: WEIGHT_LATENCY cycles (block RAM, then a register that takes the RAM's slow output off the adders' path).
-    Throughput: one row per lane and cycle. No back-pressure. Contents survive reset.
+    holds the rows once for both lanes. A row is written in the cycle behind its address and enable; `write.data` comes
+    then. A lane alone needs that one port only, which is a `SinglePortRam`, does without the registers, and has its
+    data with the address.
+    Latency: WEIGHT_LATENCY cycles (a register that takes the sum of an address off the way to all block RAMs, block
+    RAM, then a register that takes the RAM's slow output off the adders' path). Throughput: one row per lane and cycle.
+    No back-pressure. Contents survive reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -55,13 +57,15 @@ class WeightMemory(wiring.Component):
             shape=weight_row(self._arch), depth=self._arch.weight_rows, init=[], attrs=BLOCK_RAM
         )
         write, even, odd = rows.write_port(), rows.read_port(), rows.read_port()
+        writing, even_at, odd_at = Signal(), Signal.like(shared, reset_less=True), Signal.like(shared, reset_less=True)
+        m.d.sync += [writing.eq(self.write.enable), even_at.eq(shared), odd_at.eq(self.address[1])]
         m.d.comb += [
-            write.en.eq(self.write.enable),
-            write.addr.eq(shared),
+            write.en.eq(writing),
+            write.addr.eq(even_at),
             write.data.eq(self.write.data),
-            even.en.eq(~self.write.enable),
-            even.addr.eq(shared),
-            odd.addr.eq(self.address[1]),
+            even.en.eq(~writing),
+            even.addr.eq(even_at),
+            odd.addr.eq(odd_at),
         ]
         for row, port in zip(self.row, (even, odd), strict=True):
             arrived = Signal.like(row, reset_less=True)

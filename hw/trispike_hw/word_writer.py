@@ -16,9 +16,10 @@ class WordWriter(wiring.Component):
 
     Function: takes one word per cycle from the rows' streams; `sink` says whether it is written, sent out or both. On
     `o` a word is two: its address, then the word itself. `moved` is high for a word that leaves, written or not, with
-    its address and data at `write`. Latency: one cycle. Throughput: one word a cycle in all, one in two cycles where
-    they go out. Back-pressure: a stream waits for its turn, and all of them while `o` waits. `idle` is high when no
-    word is inside. Reset: no word.
+    its address and data at `write`. Latency: one cycle. Throughput: one word a cycle in all; where they go out, one in
+    three cycles. Back-pressure: a stream waits for its turn, and all of them while `o` waits. Whether a word can be
+    taken stands in a register, for the rows' stages hang on it; so where words go out, that is the case in every other
+    cycle at most: the one between shows whether one came. `idle` is high when no word is inside. Reset: no word.
     """
 
     def __init__(self, arch: Architecture):
@@ -40,8 +41,8 @@ class WordWriter(wiring.Component):
         word = Signal(output_word(self._arch))
         leaving, second = Signal(), Signal()  # the word at `write` goes out; its address has gone
         take = Signal()
+        m.d.sync += take.eq((self.sink == Sink.STORE) | (~take & (~leaving | (second & self.o.ready))))
         m.d.comb += [
-            take.eq(~leaving | (second & self.o.ready)),
             turn.advance.eq(take),
             word.eq(selected(turn.chosen, (port.payload for port in self.i))),
             self.o.valid.eq(leaving),
@@ -54,8 +55,10 @@ class WordWriter(wiring.Component):
         m.d.sync += [self.moved.eq(moving), self.write.enable.eq(moving & (self.sink != Sink.EXPORT))]
         with m.If(self.o.ready):
             m.d.sync += second.eq(leaving & ~second)
-        with m.If(take):
-            m.d.sync += leaving.eq(turn.valid & (self.sink != Sink.STORE))
+        with m.If(moving):
+            m.d.sync += leaving.eq(self.sink != Sink.STORE)
+        with m.Elif(second & self.o.ready):
+            m.d.sync += leaving.eq(0)
         held = Signal(output_word(self._arch), reset_less=True)
         with m.If(moving):
             m.d.sync += held.eq(word)

@@ -1,7 +1,10 @@
 """The benchmark's comparisons and its table, from figures that are made up."""
 
+import numpy as np
 import pytest
 from bench import measure, rivals, table
+
+from trispike_sim.report import ImageReport, LayerReport
 
 DESIGN = {
     "preset": "small", "device": "ecp5-25k", "lut": 10000, "lut_packed": 12000, "ff": 1, "bram": 2, "dsp": 0,
@@ -20,6 +23,25 @@ def test_images_per_second_at_the_clock():
     assert (row["images_per_second"], row["images_per_second_per_klut"]) == (10000, 1000.0)
     assert measure.at_the_clock(SKIPPED, [DESIGN]) == SKIPPED
     assert measure.at_the_clock(LENET, [XILINX]) == LENET
+
+
+def test_where_the_cycles_of_the_lanes_go():
+    layer = LayerReport("conv", 9, cycles=90, events=100, words=3, no_event=40, no_word=20, drain=10, weights=6)
+    image = ImageReport(
+        np.zeros(1), np.zeros(1), cycles=90, input_cycles=10, events=100, additions=9, streamed_rows=0,
+        layers=(layer, layer), mismatches=(), mismatch_count=0,
+    )  # fmt: skip
+    shares = measure.lane_cycles([image, image], lanes=4)
+    assert shares == {
+        "events": 0.5, "no_event": 0.2, "no_word": 0.1, "drain": 0.05, "weights": 0.03, "no_item": 0.12
+    }  # fmt: skip
+    text = table.markdown(
+        {
+            "rtl": "abc", "date": "2026-01-01", "designs": [], "networks": [LENET | {"lane_cycles": shares}],
+            "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
+        }
+    )  # fmt: skip
+    assert "| LeNet-5 | small | 6 | 0.5 | 0.2 | 0.1 | 0.05 | 0.03 | 0.12 |" in text
 
 
 def test_against_e3ne():

@@ -10,10 +10,12 @@ from trispike_hw import architecture
 from trispike_hw.spike_memory import READ_LATENCY, READ_LATENCY_ALONE, SpikeMemory
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4, 8])
-def test_all_lanes_read_at_once(lanes: int) -> None:
+@pytest.mark.parametrize(
+    ("lanes", "spike_words"), [(1, 256), (2, 256), (4, 256), (8, 256), (1, 4608), (2, 4608)]
+)  # in banks of 2304 words, slices of 1024, the last one shorter
+def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
     rng = random.Random(lanes)
-    arch = architecture.build(PAIR.model_dump() | {"lanes": lanes, "spike_words": 256})
+    arch = architecture.build(PAIR.model_dump() | {"lanes": lanes, "spike_words": spike_words})
     dut = SpikeMemory(arch)
     words = [rng.getrandbits(2 * arch.columns) for _ in range(arch.spike_words)]
 
@@ -25,7 +27,7 @@ def test_all_lanes_read_at_once(lanes: int) -> None:
             await ctx.tick()
         ctx.set(dut.write.enable, 0)
         expected = []
-        for _ in range(8 * arch.banks):
+        for _ in range(32 * arch.banks):
             turns = [ctx.get(turn) for turn in dut.turn]
             assert len({*turns}) == lanes and {*turns} <= {*range(arch.banks)}
             asked = [rng.randrange(arch.spike_words // arch.banks) * arch.banks + turn for turn in turns]

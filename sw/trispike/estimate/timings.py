@@ -14,7 +14,7 @@ from trispike_hw.architecture import Architecture
 class SequencerTimings:
     """From one layer to the next (sequencer.py) and to the answer (answer.py)."""
 
-    settle: int = 4  # cycles that the machine must have been quiet before a layer counts as ended
+    settle: int = 5  # cycles that the machine must have been quiet before a layer counts as ended
     header: int = 6  # from the end of a layer, or RUN, to the dispatcher's start
     answer: int = 4  # from the end of the last layer to the first word of the answer
     run_command: int = 2  # cycles from the last spike word to RUN
@@ -59,8 +59,8 @@ class LaneTimings:
     read: int = 5  # from a read to the word at the queue's head
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
-    hand_over: int = 5  # from the last event of a step to its sums at the TSA row
-    vectors: int = 2  # sums of steps that can wait for the row
+    hand_over: int = 7  # from the last event of a step to its sums at the TSA row
+    vectors: int = 3  # sums of steps that can wait for the row
     freed: int = 1  # from the taking of sums until another step may end in their place
     end: int = 0  # cycles that the end of a step takes
 
