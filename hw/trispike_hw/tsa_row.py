@@ -13,7 +13,7 @@ from .constant_store import ConstantStore
 from .layout import Mode, constant_word
 from .lone_pool import LonePool
 from .max_pool import MaxPool
-from .ports import WritePort
+from .ports import BLOCK_RAM, WritePort
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
 from .tsa_neuron import BRANCHES, TsaNeuron
 from .tsa_scheduler import TsaScheduler
@@ -97,6 +97,7 @@ class TsaRow(wiring.Component):
             shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
             depth=arch.cluster_lanes * arch.tsa_passes,
             init=[],
+            attrs=BLOCK_RAM if arch.lone_lane else {},
         )
         before = states.read_port(domain="sync" if arch.lone_lane else "comb")
         after, read_address = states.write_port(), Cat(order.q[: arch.pass_bits], order.lane)

@@ -5,13 +5,13 @@ from typing import Any
 
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ..buffered_queue import BufferedQueue
 from ..carry_chains import is_ecp5
 from ..layout import STREAM_BITS
 from ..memory.port import ADDRESS_BITS, ExternalMemory
-from ..ports import DISTRIBUTED_RAM
+from ..ports import DISTRIBUTED_RAM, NO_COLLISION
 from ..registers import STATUS
 from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
 from .machine_port import MachinePort
@@ -60,7 +60,7 @@ class LinkEngine(wiring.Component):
         inputs, outputs = self._queues(m)
         # Look-up tables are what an ECP5-25F has left beside preset small.
         m.submodules.payload = payload = memory.Memory(
-            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else NO_COLLISION
         )
         write, read = payload.write_port(), payload.read_port()
 
@@ -264,10 +264,10 @@ class LinkEngine(wiring.Component):
             with m.If(~more):
                 m.next = "REPLY_HEADER"
 
-    def _queues(self, m: Module) -> tuple[SyncFIFOBuffered, SyncFIFOBuffered]:
+    def _queues(self, m: Module) -> tuple[BufferedQueue, BufferedQueue]:
         """Words under way to the machine, and from it."""
-        inputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
-        outputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
+        inputs = BufferedQueue(width=STREAM_BITS, depth=FRAME_WORDS)
+        outputs = BufferedQueue(width=STREAM_BITS, depth=FRAME_WORDS)
         m.submodules.inputs = ResetInserter(self.machine.reset)(inputs)
         m.submodules.outputs = ResetInserter(self.machine.reset)(outputs)
         # A register takes the slow output of the queue's block RAM off the machine's decoding of commands.

@@ -8,6 +8,7 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from ..layout import STREAM_BITS
+from ..ports import NO_COLLISION
 from .cobs import CobsDecoder
 from .frames import FRAME_WORDS, WORD_BYTES, FrameWord
 
@@ -39,7 +40,9 @@ class FrameReceiver(wiring.Component):
         m.submodules.decoder = decoder = CobsDecoder()
         crc: Any = CRC32_ISO_HDLC(data_width=8).create()  # amaranth-stubs types its signals as something else
         m.submodules.crc = crc
-        m.submodules.frame = frame = memory.Memory(shape=STREAM_BITS, depth=FRAME_WORDS, init=[])
+        m.submodules.frame = frame = memory.Memory(
+            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=NO_COLLISION
+        )
         write, read = frame.write_port(granularity=8), frame.read_port()
         lane_bits = (WORD_BYTES - 1).bit_length()
         length = Signal(range(FRAME_WORDS * WORD_BYTES + 1))  # bytes so far
