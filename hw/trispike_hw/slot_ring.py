@@ -79,9 +79,7 @@ class SlotRing(wiring.Component):
         arch = self._arch
         depth = slot_depth(arch)
         # What is read in the cycle of its write is not used, see `staged`.
-        m.submodules.segments = segments = memory.Memory(
-            shape=segment(arch), depth=depth, init=[], attrs=NO_COLLISION
-        )
+        m.submodules.segments = segments = memory.Memory(shape=segment(arch), depth=depth, init=[], attrs=NO_COLLISION)
         m.submodules.addresses = addresses = memory.Memory(
             shape=arch.spike_address_bits, depth=depth, init=[], attrs=NO_COLLISION
         )
