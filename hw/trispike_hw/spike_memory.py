@@ -13,7 +13,7 @@ from .ports import BLOCK_RAM, WritePort
 READ_LATENCY = 3
 """Cycles from an address to its word at the lanes of an array."""
 
-READ_LATENCY_ALONE = 2
+READ_LATENCY_ALONE = 1
 """The same for a lane alone, whose clock is slow and whose registers are few."""
 
 
@@ -39,7 +39,7 @@ class SpikeMemory(wiring.Component):
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
     Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
     takes its slow output off the turning multiplexers, and the one behind them; for a lane alone `READ_LATENCY_ALONE`,
-    without the register. Throughput: one word per lane and cycle, plus one write per cycle. A write is in its bank two
+    without the registers. Throughput: one word per lane and cycle, plus one write per cycle. A write is in its bank two
     cycles later, one with a lane alone; a read of a word before that returns either content. Contents survive reset.
     """
 
@@ -106,8 +106,9 @@ class SpikeMemory(wiring.Component):
         ]
         for read, address in zip(reads, addresses, strict=True):
             m.d.comb += read.addr.eq(address)
+        leaving = m.d.comb if self._arch.lone_lane else m.d.sync
         for lane in range(lanes):
             out = Signal(word, name=f"word{lane}", reset_less=True)
-            m.d.sync += out.eq(words[lane])
+            leaving += out.eq(words[lane])
             m.d.comb += self.data[lane].eq(out)
         return m

@@ -118,7 +118,7 @@ class Row:
         ended = step == layer.steps - 1
         self._passes_end = self._answer(start) if ended and layer.answers else start + passes
         last_pass = self._passes_end - 1
-        self._free_again[lane] = last_pass + timings.again + (passes == 1 and self._arch.lone_lane)
+        self._free_again[lane] = last_pass + timings.again
         self._step[lane] = 0 if ended else step + 1
         if step >= layer.silent and not layer.answers:
             self._word(lane, last_pass + timings.word, ended)
