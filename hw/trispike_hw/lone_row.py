@@ -1,14 +1,13 @@
 """The TSA row behind a lane alone: one turn after the other, and nothing kept twice."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import wiring
 
 from .constant_store import ConstantStore
 from .layout import Mode
 from .lone_neuron import LoneNeuron
 from .lone_pool import LonePool
-from .ports import BLOCK_RAM
-from .tsa_layout import item_context, neuron_state
+from .tsa_layout import item_context
 from .tsa_row import TsaRow
 
 
@@ -42,21 +41,16 @@ class LoneRow(TsaRow):
         # A pass: what it needs is read, and stands until the next one.
         m.submodules.store = store = ConstantStore(arch)
         wiring.connect(m, wiring.flipped(self.constants), store.write)
-        m.submodules.states = states = memory.Memory(
-            shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
-            depth=max(2, arch.tsa_passes),
-            init=[],
-            attrs=BLOCK_RAM,
-        )
-        before, after = states.read_port(), states.write_port()
+        m.submodules.pool = pool = LonePool(arch)
+        states = pool.states
         read, updating = Signal(), Signal()
         address, z = Signal.like(q), Signal(sums.payload.shape())
         begins, last_pass = Signal(), q == arch.tsa_passes - 1
         m.d.comb += [
-            before.en.eq(read),
-            before.addr.eq(q),
-            after.en.eq(updating),
-            after.addr.eq(address),
+            states.reads.eq(read),
+            states.read_at.eq(q),
+            states.writes.eq(updating),
+            states.write_at.eq(address),
             sums.ready.eq(read & integrates),
             store.moves.eq(begins),
             store.comes.eq(1),
@@ -78,10 +72,10 @@ class LoneRow(TsaRow):
                 neuron.fires.eq(fires),
                 neuron.two_sided.eq(config.mode != Mode.RELU),
                 neuron.unit_threshold.eq(passing),
-                neuron.state.eq(before.data[i]),
+                neuron.state.eq(states.before[i]),
                 neuron.constants.eq(store.constants[i]),
                 neuron.z.eq(z[i]),
-                after.data[i].eq(neuron.o),
+                states.after[i].eq(neuron.o),
                 self.o_logits.payload["values"][i].eq(neuron.o.potential),
             ]
         for plane, gathered in digits.items():
@@ -89,7 +83,6 @@ class LoneRow(TsaRow):
             with m.If(updating):
                 m.d.sync += gathered.eq(Cat(gathered, now)[arch.tsa_width :])
 
-        m.submodules.pool = pool = LonePool(arch)
         wiring.connect(m, wiring.flipped(self.o_words), pool.o)
         m.d.comb += [
             *(pool.i.payload[plane].eq(gathered) for plane, gathered in digits.items()),
