@@ -17,7 +17,7 @@ class BufferedQueue(SyncFIFOBuffered):
 
     def elaborate(self, platform: Any) -> Module:
         """See the class."""
-        m = super().elaborate(platform)
+        m: Any = super().elaborate(platform)
         storage: Any = m.submodules.storage
         storage.attrs.update(NO_COLLISION)
         return m

@@ -29,11 +29,11 @@ class RegisterBus(wiring.Signature):
         super().__init__({"address": Out(self.ADDRESS_BITS), "data": In(self.DATA_BITS)})
 
 
-NO_COLLISION = {"no_rw_check": 1}
+NO_COLLISION: dict[str, Any] = {"no_rw_check": 1}
 """Attributes of a memory that nobody reads and writes at one address in one cycle, or cares what is read then. Without
 them Yosys adds registers and multiplexers for the collision, and may split two-port memories in two."""
 
-BLOCK_RAM = {"ram_style": "block", **NO_COLLISION}
+BLOCK_RAM: dict[str, Any] = {"ram_style": "block", **NO_COLLISION}
 """The same of a memory that is block RAM however small it is."""
 
 DISTRIBUTED_RAM = {"ram_style": "distributed"}
