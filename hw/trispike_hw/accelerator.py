@@ -11,6 +11,7 @@ from .dispatcher import Dispatcher
 from .host_port import HostPort
 from .layer_counters import STALLS
 from .layout import PROGRAM_BITS, STREAM_BITS, WeightRequest, weight_row
+from .lone_answer import LoneAnswer
 from .ports import BLOCK_RAM, RegisterBus
 from .registers import RegisterBank
 from .sequencer import Sequencer
@@ -73,7 +74,7 @@ class Accelerator(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(arch)
         m.submodules.dispatcher = dispatcher = Dispatcher(arch)
         m.submodules.writer = writer = WordWriter(arch)
-        m.submodules.answer = answer = AnswerStore(arch)
+        m.submodules.answer = answer = LoneAnswer(arch) if arch.lone_lane else AnswerStore(arch)
         m.submodules.bank = bank = RegisterBank(arch)
         m.submodules.loader = loader = WeightLoader(arch)
         clusters = [Cluster(arch) for _ in range(arch.clusters)]

@@ -8,6 +8,7 @@ from .architecture import Architecture
 from .lane import Lane, stalls
 from .layer_counters import STALLS
 from .layout import constant_word, slot, spike_word, weight_row
+from .lone_row import LoneRow
 from .ports import WritePort
 from .spike_memory import SpikeMemory
 from .tsa_layout import answer_part, item_context, layer_config, output_word
@@ -49,7 +50,7 @@ class Cluster(wiring.Component):
         m = Module()
         arch = self._arch
         m.submodules.spikes = spikes = SpikeMemory(arch)
-        m.submodules.row = row = TsaRow(arch)
+        m.submodules.row = row = LoneRow(arch) if arch.lone_lane else TsaRow(arch)
         wiring.connect(m, wiring.flipped(self.spikes), spikes.write)
         wiring.connect(m, wiring.flipped(self.constants), row.constants)
         wiring.connect(m, row.o_words, wiring.flipped(self.o_words))

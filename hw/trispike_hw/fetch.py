@@ -1,10 +1,11 @@
 """Front of a lane: turns the segments of a work item into a queue of masked, non-empty spike words."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
+from .buffered_queue import BufferedQueue
 from .carry_chains import TernaryAdder
 from .layout import slot, spike_word
 from .slot_ring import SlotRing
@@ -136,7 +137,7 @@ class Fetch(wiring.Component):
         from_low = Cat(earlier.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
         m.d.sync += inside.eq(from_low & Cat(Const(1), *(earlier.high >= bit for bit in range(1, columns))))
 
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=lane_word(arch).size, depth=QUEUE_DEPTH)
+        m.submodules.queue = queue = BufferedQueue(width=lane_word(arch).size, depth=QUEUE_DEPTH)
         entry = Signal(lane_word(arch))
         m.d.comb += [
             entry.spikes.eq((self.data.pos | self.data.neg) & inside),

@@ -15,7 +15,8 @@ class HostPort(wiring.Component):
     """Parses commands of three words (`Command`, address, count) and the payload of a WRITE.
 
     Throughput: one 32-bit word a cycle. Latency: a row is written, and `run`, `spikes_started` and `unknown_command`
-    pulse, in the cycle after the word that completes or causes them. Back-pressure: `i.ready` falls only between two
+    pulse, in the cycle after the word that completes or causes them; where a lane is alone, a row is written with that
+    word. Back-pressure: `i.ready` falls only between two
     commands, while `busy` is high or about to be. The low bits of address and count are used, as many as the deepest
     memory needs. A command with an unknown opcode or target, or a lane pair that does not exist, loses its three words
     and pulses `unknown_command`; its count is ignored. Reset drops a half-read command and a half-assembled row.
@@ -91,6 +92,7 @@ class HostPort(wiring.Component):
         answer_taken = Signal(init=1)
 
         taken = self.i.valid & self.i.ready
+        coming = Cat(row[STREAM_BITS:], self.i.payload)
         first = data.View(Command, self.i.payload)
 
         def restart_row() -> None:
@@ -99,8 +101,14 @@ class HostPort(wiring.Component):
                     with m.Case(target):
                         m.d.sync += words_left.eq(count - 1)
 
+        completes = Signal()  # a row, with the word that is taken
+        # A lane alone writes it at once, without a register for the last word.
+        at_once = self.arch.lone_lane
+        if at_once:
+            m.d.comb += written.eq(completes)
+        else:
+            m.d.sync += written.eq(completes)
         m.d.sync += [
-            written.eq(0),
             self.run.eq(0),
             self.spikes_started.eq(0),
             self.unknown_command.eq(0),
@@ -146,10 +154,11 @@ class HostPort(wiring.Component):
             with m.State("PAYLOAD"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(taken):
-                    m.d.sync += [row.eq(Cat(row[STREAM_BITS:], self.i.payload)), words_left.eq(words_left - 1)]
+                    m.d.sync += [row.eq(coming), words_left.eq(words_left - 1)]
                     with m.If(words_left == 0):
                         restart_row()
-                        m.d.sync += [written.eq(1), rows_left.eq(rows_left - 1)]
+                        m.d.comb += completes.eq(1)
+                        m.d.sync += rows_left.eq(rows_left - 1)
                         with m.If(rows_left == 1):
                             m.next = "COMMAND"
 
@@ -158,7 +167,7 @@ class HostPort(wiring.Component):
             m.d.comb += [
                 port.enable.eq(written & (command.target == target)),
                 port.address.eq(address),
-                Value.cast(port.data).eq(row[low : low + row_bits[target]]),
+                Value.cast(port.data).eq((coming if at_once else row)[low : low + row_bits[target]]),
             ]
         m.d.comb += self.weights_pair.eq(command.index)
         return m

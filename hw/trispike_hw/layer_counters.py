@@ -19,8 +19,10 @@ FIELDS = ("cycles", "events", "words", *STALLS)
 """What is counted, in the order of the memory; its eighth place stays empty."""
 
 PLACES = 8  # words of a layer in the memory
+LAST = PLACES - 2  # of a round, which begins with the empty one
+LATE = 3  # cycles of the next layer that have passed when those of a layer are taken
 LAG = 2 * PLACES
-"""Cycles behind the end of a layer in which nothing but `cycles` may be counted for the next one."""
+"""Cycles behind the end of a layer in which nothing but cycles may be counted for the next one."""
 
 
 class LayerCounters(wiring.Component):
@@ -29,8 +31,8 @@ class LayerCounters(wiring.Component):
     Function: increments gather in narrow sums. Round after round each sum is added to its counter in the memory, one
     every other cycle, and begins anew; so there is one wide adder, not one for each counter. Registers before the adder
     take the sum and the memory's slow output, and what comes of it is written while the next one is waited for. A
-    layer's own counters start from zero. `cycles` counts on its own, from `run` or the end of the layer before to
-    `layer_done`, and is stored once.
+    layer's own counters start from zero. `cycles` counts every cycle from `run`, or the end of the layer before, to
+    `layer_done`.
     Latency: a counter is complete LAG cycles after its layer's `layer_done`; within these cycles no increment may come
     for the next layer, which takes far longer to begin, and no second `layer_done`. Throughput: all increments in every
     cycle. `data` is the counter at `address` of the cycle before; in a machine with one lane, which has one port for
@@ -74,27 +76,21 @@ class LayerCounters(wiring.Component):
         )
         old, write = counters.read_port(), counters.write_port()
 
-        cycles, of_layer = Signal(RegisterBus.DATA_BITS), Signal(RegisterBus.DATA_BITS)
-        m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.run | self.layer_done):
-            m.d.sync += cycles.eq(0)
-        with m.If(self.layer_done):
-            m.d.sync += of_layer.eq(cycles + 1)
-
-        # A round starts with `run` and with every end of a layer: what is left then still belongs to that layer.
+        # A round starts with `run` and with every end of a layer: what is left then still belongs to that layer. It
+        # starts with the empty place, so that no counter is read again while it waits to be written.
         place, writing = Signal(range(PLACES)), Signal()
         fresh, ended = Signal(PLACES), Signal()  # places that hold nothing of this layer yet; `layer_done` has come
         layer = Signal(range(arch.max_layers + 1))  # whose counters the sums are for
         m.d.sync += writing.eq(~writing)
         with m.If(writing):
             m.d.sync += place.eq(place + 1)
-            with m.If(place == PLACES - 1), m.If(ended):
+            with m.If(place == LAST), m.If(ended):
                 m.d.sync += [ended.eq(0), layer.eq(layer + 1)]
         with m.If(self.layer_done | self.run):
-            m.d.sync += [writing.eq(0), place.eq(0)]
+            m.d.sync += [writing.eq(0), place.eq(LAST + 1)]
         with m.If(self.layer_done):
             m.d.sync += ended.eq(1)
-        begins = writing & ended & (place == PLACES - 1)
+        begins = writing & ended & (place == LAST)
         here = Signal(PLACES)
         m.d.comb += here.eq(Cat(place == i for i in range(PLACES)))
         with m.If(self.run | begins):
@@ -104,26 +100,28 @@ class LayerCounters(wiring.Component):
         with m.If(self.run):
             m.d.sync += layer.eq(0)
 
-        sums = {}
-        for number, (name, most) in enumerate(self._most.items(), 1):
-            sums[number] = total = Signal(range(most * (LAG + PLACES) + 1), name=f"sum_{name}")
-            taken = writing & (place == number)
-            m.d.sync += total.eq(getattr(self, name) + Mux(taken, 0, total))
+        # The sum of cycles is taken a little late behind the end of a layer, and must not hold what is the next one's.
+        tick = Mux(self.layer_done, 1 - LATE, Mux(writing & ended & here[0], 1 + LATE, 1))
+        increments = {"cycles": (tick, 1)} | {name: (getattr(self, name), most) for name, most in self._most.items()}
+        sums = []
+        for number, name in enumerate(FIELDS):
+            increment, most = increments[name]
+            total = Signal(range(most * (LAG + PLACES) + 1), name=f"sum_{name}")
+            sums.append(total)
+            m.d.sync += total.eq(increment + Mux(writing & here[number], 0, total))
             with m.If(self.run):
                 m.d.sync += total.eq(0)
 
         chosen = Signal(RegisterBus.DATA_BITS)
         with m.Switch(place):
-            with m.Case(0):
-                m.d.comb += chosen.eq(of_layer)
-            for number, total in sums.items():
+            for number, total in enumerate(sums):
                 with m.Case(number):
                     m.d.comb += chosen.eq(total)
         shared = Signal(range(PLACES * arch.max_layers))  # one signal: synthesis sees that it is one port
         stored, counts = Signal.like(chosen), Signal()  # what the counter holds; it is one of this layer
         m.d.comb += [
-            stored.eq(Mux((fresh & here).any() | here[0], 0, old.data)),
-            counts.eq(((place != 0) | ended) & (layer != arch.max_layers)),
+            stored.eq(Mux((fresh & here).any(), 0, old.data)),
+            counts.eq(layer != arch.max_layers),
         ]
         if arch.lone_lane:
             counting = self.busy | ended

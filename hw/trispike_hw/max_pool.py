@@ -1,5 +1,8 @@
 """Max pooling of spike trains: the larger of two trains, channel by channel, while their digits pass by."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -40,7 +43,8 @@ class MaxPool(wiring.Component):
         No word is inside.
     """
 
-    def __init__(self, arch: Architecture):
+    def __init__(self, arch: Architecture, members: Mapping[str, Any] | None = None):
+        """`members` are those that a subclass has besides."""
         self._arch = arch
         super().__init__(
             {
@@ -50,6 +54,7 @@ class MaxPool(wiring.Component):
                 "o": Out(stream.Signature(output_word(arch))),
                 "idle": Out(1),
             }
+            | dict(members or {})
         )
 
     def elaborate(self, platform) -> Module:

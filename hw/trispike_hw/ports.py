@@ -29,10 +29,12 @@ class RegisterBus(wiring.Signature):
         super().__init__({"address": Out(self.ADDRESS_BITS), "data": In(self.DATA_BITS)})
 
 
-BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
-"""Attributes of a memory that is block RAM however small it is, and that nobody reads and writes at one address in one
-cycle (or cares what is read then). Without the latter Yosys adds logic for the collision and may split two-port
-memories in two."""
+NO_COLLISION: dict[str, Any] = {"no_rw_check": 1}
+"""Attributes of a memory that nobody reads and writes at one address in one cycle, or cares what is read then. Without
+them Yosys adds registers and multiplexers for the collision, and may split two-port memories in two."""
+
+BLOCK_RAM: dict[str, Any] = {"ram_style": "block", **NO_COLLISION}
+"""The same of a memory that is block RAM however small it is."""
 
 DISTRIBUTED_RAM = {"ram_style": "distributed"}
 """Attributes of a memory in look-up tables, on devices that can."""

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import slot
+from .ports import NO_COLLISION
 
 
 def slot_depth(arch: Architecture) -> int:
@@ -77,8 +78,11 @@ class SlotRing(wiring.Component):
         m = Module()
         arch = self._arch
         depth = slot_depth(arch)
-        m.submodules.segments = segments = memory.Memory(shape=segment(arch), depth=depth, init=[])
-        m.submodules.addresses = addresses = memory.Memory(shape=arch.spike_address_bits, depth=depth, init=[])
+        # What is read in the cycle of its write is not used, see `staged`.
+        m.submodules.segments = segments = memory.Memory(shape=segment(arch), depth=depth, init=[], attrs=NO_COLLISION)
+        m.submodules.addresses = addresses = memory.Memory(
+            shape=arch.spike_address_bits, depth=depth, init=[], attrs=NO_COLLISION
+        )
         put, get = segments.write_port(), segments.read_port()
         address_put, address_get = addresses.write_port(), addresses.read_port()
 

@@ -19,7 +19,7 @@ SLICE_WORDS = 1024
 READ_LATENCY = 3
 """Cycles from an address to its word at the lanes of an array."""
 
-READ_LATENCY_ALONE = 2
+READ_LATENCY_ALONE = 1
 """The same for a lane alone, whose clock is slow and whose registers are few."""
 
 
@@ -45,7 +45,7 @@ class SpikeMemory(wiring.Component):
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
     Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
     takes its slow output off the multiplexers of slices and turns, and the one behind them; for a lane alone
-    `READ_LATENCY_ALONE`, without the register. Throughput: one word per lane and cycle, plus one write per cycle. A
+    `READ_LATENCY_ALONE`, without the registers. Throughput: one word per lane and cycle, plus one write per cycle. A
     write is in its bank two cycles later, one with a lane alone; a read of a word before that returns either content.
     Contents survive reset.
     """
@@ -118,9 +118,10 @@ class SpikeMemory(wiring.Component):
                 arriving += out.eq(Mux(wanted[part], read.data, 0) if slices > 1 else read.data)
             arrived.append(reduce(or_, (part.as_value() for part in parts)))
         words = rotated(m, arrived, arrived_count)
+        leaving = m.d.comb if self._arch.lone_lane else m.d.sync
         for lane in range(lanes):
             out = Signal(word, name=f"word{lane}", reset_less=True)
-            m.d.sync += out.eq(words[lane])
+            leaving += out.eq(words[lane])
             m.d.comb += self.data[lane].eq(out)
         return m
 

@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -109,7 +109,7 @@ class TsaNeuron(wiring.Component):
             compared_with.eq(began_with),
         ]
 
-        beyond, below = self._compare(m, v, not_negative, compared_with.below_phi)
+        beyond, below = compare(m, v, not_negative, compared_with.below_phi)
         pos, neg = Signal(), Signal()
         m.d.comb += [
             pos.eq(compared_with.fires & not_negative & (beyond | ~below)),
@@ -139,17 +139,18 @@ class TsaNeuron(wiring.Component):
         ]
         return m
 
-    def _compare(self, m: Module, v: Signal, not_negative: Signal, below_phi) -> tuple[Signal, Signal]:
-        """Whether |V| is beyond any phi, and the sign of V - phi or, where V is negative, of V + phi - 1."""
-        bits = self._arch.threshold_bits + 1
-        beyond, below = Signal(), Signal()
-        m.submodules.compare = compare = TernaryAdder(bits)
-        m.d.comb += [
-            compare.a.eq(v[:bits].as_signed() if bits < len(v) else v),
-            compare.b.eq(below_phi),
-            compare.valid.eq(1),
-            compare.sign.eq(not_negative),
-            beyond.eq((v[bits - 1 :] ^ v[-1].replicate(len(v[bits - 1 :]))).any()),
-            below.eq(compare.sum[-1]),
-        ]
-        return beyond, below
+
+def compare(m: Module, v: Signal, not_negative: Value, below_phi: Value) -> tuple[Signal, Signal]:
+    """Whether |V| is beyond any phi, and the sign of V - phi or, where V is negative, of V + phi - 1."""
+    bits = len(below_phi) + 1
+    beyond, below = Signal(), Signal()
+    m.submodules.compare = adder = TernaryAdder(bits)
+    m.d.comb += [
+        adder.a.eq(v[:bits].as_signed() if bits < len(v) else v),
+        adder.b.eq(below_phi),
+        adder.valid.eq(1),
+        adder.sign.eq(not_negative),
+        beyond.eq((v[bits - 1 :] ^ v[-1].replicate(len(v[bits - 1 :]))).any()),
+        below.eq(adder.sum[-1]),
+    ]
+    return beyond, below

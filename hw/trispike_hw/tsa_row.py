@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from .architecture import Architecture
 from .constant_store import ConstantStore
 from .layout import Mode, constant_word
-from .lone_pool import LonePool
 from .max_pool import MaxPool
 from .ports import WritePort
 from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
@@ -21,12 +20,8 @@ from .tsa_scheduler import TsaScheduler
 __all__ = ["TsaRow", "item_context", "layer_config"]
 
 
-def word_queue(arch: Architecture) -> int:
-    """Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more; a
-    lane alone has two of them under way, and one where a turn takes longer than a word to get there."""
-    if not arch.lone_lane:
-        return 16
-    return 2 if arch.tsa_passes >= 4 else 4
+WORD_QUEUE = 16
+"""Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more."""
 
 
 class TsaRow(wiring.Component):
@@ -34,14 +29,14 @@ class TsaRow(wiring.Component):
 
     Function: docs/machine.md, section "TSA row". Latency: from sums to their spike word 11 + tsa_passes cycles if
     nobody else is served; pooling adds the wait for the window's last item. Throughput: one vector of sums, or one
-    silent step, in tsa_passes cycles (one lane alone: see `TsaScheduler`). Back-pressure: while `o_words` waits, turns
+    silent step, in tsa_passes cycles. Back-pressure: while `o_words` waits, turns
     go on until their queue is half full; a final vector in mode LOGITS waits for `o_logits`, and all turns behind it
     with it. A reset forgets all items; constants stay.
 
     A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 at most in the presets of many lanes: just
     what a distributed RAM of 16 words holds, while block RAM would stand empty but for one word in thirty. It is read a
     cycle behind the order, in front of the neurons' first register, so that a lane's next turn may begin a cycle
-    earlier. The state of a lane alone is read with the order, for the small devices it is for have block RAM only.
+    earlier. A lane alone has a `LoneRow`.
 
     Members
     -------
@@ -87,7 +82,7 @@ class TsaRow(wiring.Component):
             issued.eq(scheduler.o.valid & scheduler.o.ready),
         ]
         for lane, port in enumerate(self.i_sums):
-            m.d.comb += port.ready.eq(issued & order.sums[lane] & (arch.lone_lane | scheduler.last_pass))
+            m.d.comb += port.ready.eq(issued & order.sums[lane] & scheduler.last_pass)
 
         # Read: sums, constants and states of the order, all there in the next cycle.
         m.submodules.store = store = ConstantStore(arch)
@@ -98,7 +93,7 @@ class TsaRow(wiring.Component):
             depth=arch.cluster_lanes * arch.tsa_passes,
             init=[],
         )
-        before = states.read_port(domain="sync" if arch.lone_lane else "comb")
+        before = states.read_port(domain="comb")
         after, read_address = states.write_port(), Cat(order.q[: arch.pass_bits], order.lane)
         m.d.comb += [
             store.wanted.eq(scheduler.o.valid),
@@ -128,7 +123,7 @@ class TsaRow(wiring.Component):
             *(later.eq(earlier) for earlier, later in pairwise(stages)),
         ]
         m.d.comb += [
-            before.addr.eq(read_address if arch.lone_lane else read.address),
+            before.addr.eq(read.address),
             after.en.eq(written.valid),
             after.addr.eq(written.address),
         ]
@@ -167,8 +162,6 @@ class TsaRow(wiring.Component):
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)
         branches: list[list[Value]] = [[] for _ in range(BRANCHES)]
-        if self._arch.lone_lane:
-            return self._only_branch(m, order, part)
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
         for number, (lane, q) in enumerate(groups):
             gated = Signal(part, name=f"gated{lane}_{q}", reset_less=True)
@@ -178,12 +171,6 @@ class TsaRow(wiring.Component):
                 m.d.sync += Value.cast(gated).eq(0)
             branches[number % BRANCHES].append(Value.cast(gated))
         return [part(reduce(or_, words, Const(0, part.size))) for words in branches]
-
-    def _only_branch(self, m: Module, order: data.View, part: data.ArrayLayout) -> list[data.View]:
-        """The same for a lane alone, which shows the sums of one pass after the other; the other branches are 0."""
-        gated = Signal(part)
-        m.d.sync += Value.cast(gated).eq(Mux(order.sums, Value.cast(self.i_sums[0].payload), 0))
-        return [gated, *(part(Const(0, part.size)) for _ in range(BRANCHES - 1))]
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:
         """Final potentials to `o_logits`. While one part is on its way nothing follows it (the signal returned), so the
@@ -220,10 +207,10 @@ class TsaRow(wiring.Component):
 
         # What a word is for is known when its last order is issued, what it says three stages later: two queues.
         purpose = data.StructLayout({key: field.shape for key, field in digit_word(arch) if key not in digits})
-        depth = word_queue(arch)
+        depth = WORD_QUEUE
         m.submodules.purposes = purposes = fifo.SyncFIFO(width=purpose.size, depth=depth)
         m.submodules.words = words = fifo.SyncFIFO(width=2 * arch.columns, depth=depth)
-        m.submodules.pool = pool = LonePool(arch) if arch.lone_lane else MaxPool(arch)
+        m.submodules.pool = pool = MaxPool(arch)
         noted = Signal(purpose)
         m.d.comb += [
             noted.lane.eq(order.lane),

@@ -24,7 +24,7 @@ class TsaScheduler(wiring.Component):
     enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
 
     Latency: three cycles from a lane's request to its first order. Throughput: one order a cycle while different lanes
-    have something to do; one lane gets a turn in tsa_passes + 3 cycles (alone in the machine: 5 at least).
+    have something to do; one lane gets a turn in tsa_passes + 3 cycles.
     Back-pressure: `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its
     receiver. A reset forgets all items.
 
@@ -77,10 +77,7 @@ class TsaScheduler(wiring.Component):
         lane = Signal(range(max(2, self._lanes)))
         served = Signal(self._lanes)  # `lane`, one bit per lane
 
-        if self._arch.lone_lane:
-            waiting, context = self._only_context(m, finished)
-        else:
-            waiting, context = self._contexts(m, platform, lane, served, finished)
+        waiting, context = self._contexts(m, platform, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -140,11 +137,6 @@ class TsaScheduler(wiring.Component):
 
         release, released = Signal(), Signal.like(lane)
         m.d.comb += [release.eq(issuing & self.o.ready & self.last_pass), released.eq(self.o.payload.lane)]
-        if self._arch.lone_lane and self._arch.tsa_passes == 1:
-            # The state is read with the order: the turn is over before its result is in the memory that is read.
-            delayed, delayed_lane = Signal(), Signal.like(lane)
-            m.d.sync += [delayed.eq(release), delayed_lane.eq(released)]
-            release, released = delayed, delayed_lane
         for i in lanes:
             with m.If(release & (released == i)):
                 m.d.sync += busy[i].eq(0)
@@ -201,13 +193,3 @@ class TsaScheduler(wiring.Component):
             read.addr.eq(Cat(selected(served, heads), lane)),
         ]
         return waiting, read.data
-
-    def _only_context(self, m: Module, finished: Signal) -> tuple[Signal, data.View]:
-        """The same for a lane alone: one context, in a register; the next one waits in the dispatcher."""
-        port, context, waiting = self.i_context[0], Signal(item_context(self._arch)), Signal()
-        m.d.comb += port.ready.eq(~waiting)
-        with m.If(finished):
-            m.d.sync += waiting.eq(0)
-        with m.Elif(port.valid & port.ready):
-            m.d.sync += [waiting.eq(1), context.eq(port.payload)]
-        return waiting, context

@@ -9,6 +9,7 @@ from streams import drain, feed
 from trispike_hw import architecture
 from trispike_hw.answer import AnswerStore
 from trispike_hw.architecture import Architecture
+from trispike_hw.lone_answer import LoneAnswer
 from trispike_hw.tsa_layout import answer_tiles
 
 ARCHITECTURES = {
@@ -17,9 +18,15 @@ ARCHITECTURES = {
         "small": {},
         "four clusters": {"lanes": 8, "clusters": 4, "tsa_width": 8},
         "wide potentials": {"potential_bits": 32, "tsa_width": 16},
+        "alone": {"lanes": 1, "columns": 8, "tsa_width": 1},
+        "alone, in two passes": {"lanes": 1, "columns": 8, "tsa_width": 4},
         "one neuron": {"columns": 4, "tsa_width": 1, "lanes": 8, "clusters": 4},
     }.items()
 }
+
+
+def store_of(arch: Architecture) -> AnswerStore:
+    return LoneAnswer(arch) if arch.lone_lane else AnswerStore(arch)
 
 
 def random_part(rng: random.Random, arch: Architecture) -> dict:
@@ -45,7 +52,7 @@ def total(arch: Architecture, parts: list[list[dict]], count: int) -> list[int]:
 def test_runs_one_after_the_other(name: str, stall: float) -> None:
     arch = ARCHITECTURES[name]
     rng = random.Random(f"answer {name} {stall}")
-    dut = AnswerStore(arch)
+    dut = store_of(arch)
     classes = answer_tiles(arch) * arch.columns
     runs = [
         ([[random_part(rng, arch) for _ in range(parts)] for _ in range(arch.clusters)], count)
@@ -95,7 +102,7 @@ def test_runs_one_after_the_other(name: str, stall: float) -> None:
 def test_cycles() -> None:
     """One part in tsa_width + 2 cycles; clearing takes a cycle for each class touched; a word of the answer a cycle."""
     arch = ARCHITECTURES["small"]
-    dut = AnswerStore(arch)
+    dut = store_of(arch)
     parts, count = 10, 32
     took = {}
 

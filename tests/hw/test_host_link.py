@@ -9,12 +9,13 @@ from amaranth.sim import Simulator
 from cobs import cobs
 
 from trispike_hw.layout import pack
-from trispike_hw.link.frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, Header, Kind
+from trispike_hw.link.frames import FRAME_WORDS, FRAMING_WORDS, LINK_VERSION, Header, Kind
 from trispike_hw.link.host_link import HostLink
 from trispike_hw.memory.port import ExternalMemory
 from trispike_sim.faults import FaultInjector
 
 SESSION = 77
+PAYLOAD_WORDS = FRAME_WORDS - FRAMING_WORDS
 
 
 def header(kind: int, sequence: int, session: int = SESSION) -> int:

@@ -118,7 +118,7 @@ def block_memories(text: str) -> dict[str, tuple[int, int]]:
     found = {}
     for module, body in re.findall(r"^module \\?(\S+?) ?\((.*?)^endmodule", text, re.MULTILINE | re.DOTALL):
         path = module.split(".")[1:]
-        memory = r"no_rw_check.*\*\)\s*(?:\(\*.*\*\)\s*)*reg \[(\d+):0\] \\?(\S+)\s+\[(\d+):0\];"
+        memory = r"ram_style = \"block\".*\*\)\s*(?:\(\*.*\*\)\s*)*reg \[(\d+):0\] \\?(\S+)\s+\[(\d+):0\];"
         for bits, name, last in re.findall(memory, body):
             found[".".join([*path, name])] = (int(bits) + 1, int(last) + 1)
     return found

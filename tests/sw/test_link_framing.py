@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trispike.link.framing import Deframer, Frame
-from trispike_hw.link.frames import PAYLOAD_WORDS, Kind
+from trispike_hw.link.frames import FRAME_WORDS, FRAMING_WORDS, Kind
 
-WORDS = st.lists(st.integers(0, 2**32 - 1), max_size=PAYLOAD_WORDS)
+WORDS = st.lists(st.integers(0, 2**32 - 1), max_size=(FRAME_WORDS - FRAMING_WORDS))
 
 
 def frame(payload=(), sequence: int = 513) -> Frame:

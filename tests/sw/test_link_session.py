@@ -13,7 +13,7 @@ from trispike.link.machine import LinkedMachine
 from trispike.link.memory import provide
 from trispike.link.session import Session
 from trispike_hw import registers
-from trispike_hw.link.frames import LINK_VERSION, PAYLOAD_WORDS, Kind
+from trispike_hw.link.frames import FRAME_WORDS, FRAMING_WORDS, LINK_VERSION, Kind
 from trispike_sim.faults import FaultInjector
 
 
@@ -66,7 +66,7 @@ class Device:
         words: list[int] = []
         match request.kind:
             case Kind.HELLO:
-                words = [LINK_VERSION, PAYLOAD_WORDS, *self.memory]
+                words = [LINK_VERSION, (FRAME_WORDS - FRAMING_WORDS), *self.memory]
             case Kind.SEND:
                 self.taken += request.payload.tolist()
                 self.waiting += [~word & 0xFFFF_FFFF for word in request.payload.tolist()]

@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..carry_chains import is_ecp5
-from ..ports import DISTRIBUTED_RAM
+from ..ports import DISTRIBUTED_RAM, NO_COLLISION
 
 LONGEST_RUN = 254
 
@@ -78,7 +78,7 @@ class CobsEncoder(wiring.Component):
         """See the class."""
         m = Module()
         m.submodules.run = run = memory.Memory(
-            shape=8, depth=LONGEST_RUN + 2, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+            shape=8, depth=LONGEST_RUN + 2, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else NO_COLLISION
         )
         write, read = run.write_port(), run.read_port()
         length, sent = Signal(8), Signal(8)

@@ -3,33 +3,35 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Module, ResetInserter, Signal
-from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..carry_chains import is_ecp5
 from ..layout import STREAM_BITS
 from ..memory.port import ADDRESS_BITS, ExternalMemory
-from ..ports import DISTRIBUTED_RAM
 from ..registers import STATUS
-from .frames import FRAME_WORDS, LINK_VERSION, PAYLOAD_WORDS, FrameWord, Header, Kind
+from .frames import FRAMING_WORDS, LINK_VERSION, FrameWord, Header, Kind
 from .machine_port import MachinePort
+from .ring import Ring
+from .store import Area, StoreRead, StoreWrite
 
 
 class LinkEngine(wiring.Component):
     """Stands between the frames of a line and a machine with its memory.
 
     Function: docs/host-link.md. The reply to the last frame is kept, and sent again when that frame comes again. The
-    words of SEND wait in a queue of FRAME_WORDS, answer words in another, so that no frame ever waits for the machine;
-    STORE and FETCH wait for the external memory, which takes bounded time. Latency and throughput: one frame at a time,
-    one to four cycles for each word of it and of its reply. Back-pressure: `o` may wait as long as it likes, `i` waits
-    while a frame is executed. Reset: no session, both queues empty.
+    words of SEND wait in a ring of `frame_words`, answer words in another, so that no frame ever waits for the machine;
+    STORE and FETCH wait for the external memory, which takes bounded time. Rings and replies lie in the store. Latency
+    and throughput: one frame at a time, one to four cycles for each word of it and of its reply; a word to the machine
+    in two cycles. Back-pressure: `o` may wait as long as it likes, `i` waits while a frame is executed. Reset: no
+    session, both rings empty.
 
     Ports:
         i: words of checked frames; `i_words` is the number of words of the frame at hand.
         o: words of replies.
         machine: the machine, and the external `memory` if there is one.
+        write, read: of the store, which must always be ready.
+        answers, words: the same for words from the machine and to it; they wait.
         busy: the machine runs, words are under way to it, or a frame is being executed.
     """
 
@@ -37,16 +39,24 @@ class LinkEngine(wiring.Component):
     i_words: Signal
     o: stream.Interface
     machine: Any  # MachinePort, whose members no type checker sees
+    write: Any  # StoreWrite, whose members no type checker sees
+    read: Any  # StoreRead, whose members no type checker sees
+    answers: Any  # StoreWrite, whose members no type checker sees
+    words: Any  # StoreRead, whose members no type checker sees
     busy: Signal
 
-    def __init__(self, external: ExternalMemory | None = None) -> None:
-        self._external = external
+    def __init__(self, external: ExternalMemory | None, frame_words: int) -> None:
+        self._external, self._frame_words = external, frame_words
         super().__init__(
             {
                 "i": In(stream.Signature(FrameWord)),
-                "i_words": In(range(FRAME_WORDS)),
+                "i_words": In(range(frame_words)),
                 "o": Out(stream.Signature(FrameWord)),
                 "machine": Out(MachinePort(external)),
+                "write": Out(StoreWrite(frame_words)),
+                "read": Out(StoreRead(frame_words)),
+                "answers": Out(StoreWrite(frame_words)),
+                "words": Out(StoreRead(frame_words)),
                 "busy": Out(1),
             }
         )
@@ -55,20 +65,18 @@ class LinkEngine(wiring.Component):
         """See the class."""
         m = Module()
         external = self._external
-        hello = [LINK_VERSION, PAYLOAD_WORDS]
+        frame_words = self._frame_words
+        payload_words = frame_words - FRAMING_WORDS
+        hello = [LINK_VERSION, payload_words]
         hello += [0, 0] if external is None else [external.words, int(external.writable)]
-        inputs, outputs = self._queues(m)
-        # Look-up tables are what an ECP5-25F has left beside preset small.
-        m.submodules.payload = payload = memory.Memory(
-            shape=STREAM_BITS, depth=FRAME_WORDS, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
-        )
-        write, read = payload.write_port(), payload.read_port()
+        inputs, outputs, under_way = self._rings(m)
+        write, read = self.write, self.read
 
         reply = data.View(Header, Signal(STREAM_BITS))  # its session and sequence are those of the last request
-        reply_words = Signal(range(FRAME_WORDS))  # of the payload
-        sent = Signal(range(FRAME_WORDS))
+        reply_words = Signal(range(frame_words))  # of the payload
+        sent = Signal(range(frame_words))
         content, last = Signal(STREAM_BITS), Signal()  # the word of the reply at hand, and whether it is the last one
-        count = Signal(range(FRAME_WORDS))  # words taken, or still wanted
+        count = Signal(range(frame_words))  # words taken, or still wanted
         too_many = Signal()  # more are wanted than `count` can hold
         address = Signal(ADDRESS_BITS)  # of a register or of the memory
         more = Signal()  # the frame at hand has words left
@@ -84,7 +92,7 @@ class LinkEngine(wiring.Component):
 
         def put(word: Any) -> None:
             """Append a word to the reply."""
-            m.d.comb += [write.en.eq(1), write.data.eq(word)]
+            m.d.comb += [write.valid.eq(1), write.data.eq(word)]
             m.d.sync += reply_words.eq(reply_words + 1)
 
         def take_argument(then: str) -> None:
@@ -96,9 +104,10 @@ class LinkEngine(wiring.Component):
                 m.next = then
 
         m.d.comb += [
-            write.addr.eq(reply_words),
-            read.addr.eq(sent),
-            inputs.w_data.eq(self.i.payload.data),
+            write.area.eq(Area.REPLY),
+            write.address.eq(reply_words),
+            read.area.eq(Area.REPLY),
+            read.address.eq(sent),
         ]
         # Registers, for both go far: a whole machine hangs on its reset.
         m.d.sync += [self.machine.reset.eq(0), self.machine.registers.address.eq(STATUS.offset)]
@@ -124,7 +133,7 @@ class LinkEngine(wiring.Component):
                     m.next = "HELLO0"
                 with m.Case(Kind.SEND):
                     m.next = "SEND"
-                    with m.If(self.i_words + inputs.w_level > FRAME_WORDS + 1):
+                    with m.If(self.i_words + inputs.level > frame_words + 1):
                         m.next = "SENT"
                 with m.Case(Kind.RECEIVE, Kind.READ):
                     m.next = "COUNT"
@@ -147,7 +156,14 @@ class LinkEngine(wiring.Component):
                     put(word)
                     m.next = f"HELLO{number + 1}" if number + 2 < len(hello) else "REPLY_HEADER"
             with m.State("SEND"):
-                m.d.comb += [self.i.ready.eq(more), inputs.w_en.eq(taken)]
+                m.d.comb += [
+                    self.i.ready.eq(more),
+                    inputs.puts.eq(taken),
+                    write.valid.eq(taken),
+                    write.area.eq(Area.INPUTS),
+                    write.address.eq(inputs.put_at),
+                    write.data.eq(self.i.payload.data),
+                ]
                 m.d.sync += count.eq(count + taken)
                 with m.If(~more):
                     m.next = "SENT"
@@ -159,17 +175,21 @@ class LinkEngine(wiring.Component):
                 m.d.sync += [count.eq(wanted), too_many.eq(wanted[len(count) :].any())]
                 take_argument(then="LIMIT")
             with m.State("LIMIT"):
-                with m.If(too_many | (count > PAYLOAD_WORDS)):
-                    m.d.sync += count.eq(PAYLOAD_WORDS)
+                with m.If(too_many | (count > payload_words)):
+                    m.d.sync += count.eq(payload_words)
                 m.next = "ADDRESS"
                 with m.If(reply.kind == Kind.RECEIVE):
                     m.next = "RECEIVE"
             with m.State("RECEIVE"):
                 m.next = "REPLY_HEADER"
-                with m.If((count != 0) & outputs.r_rdy):
-                    m.d.comb += outputs.r_en.eq(1)
-                    m.d.sync += [content.eq(outputs.r_data), count.eq(count - 1)]
-                    m.next = "RECEIVED"
+                m.d.comb += [read.area.eq(Area.OUTPUTS), read.address.eq(outputs.get_at)]
+                with m.If((count != 0) & outputs.some):
+                    m.d.comb += [read.valid.eq(1), outputs.gets.eq(1)]
+                    m.d.sync += count.eq(count - 1)
+                    m.next = "RECEIVING"
+            with m.State("RECEIVING"):
+                m.d.sync += content.eq(read.data)
+                m.next = "RECEIVED"
             with m.State("RECEIVED"):
                 put(content)
                 m.next = "RECEIVE"
@@ -215,6 +235,7 @@ class LinkEngine(wiring.Component):
                     with m.If(reply_words != 0):
                         m.next = "REPLY_FETCH"
             with m.State("REPLY_FETCH"):
+                m.d.comb += read.valid.eq(1)
                 m.d.sync += last.eq(sent == reply_words - 1)
                 m.next = "REPLY_LOAD"
             with m.State("REPLY_LOAD"):
@@ -232,7 +253,7 @@ class LinkEngine(wiring.Component):
                     with m.If(self.o.payload.last):
                         m.next = "SKIP"
             running = self.machine.registers.data[0]
-            m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | inputs.r_rdy | self.machine.words.valid | running)
+            m.d.comb += self.busy.eq(~fsm.ongoing("REQUEST") | under_way | running)
         return m
 
     def _fetch(self, m: Module, address: Signal, count: Signal, put: Callable[[Any], None]) -> None:
@@ -264,22 +285,32 @@ class LinkEngine(wiring.Component):
             with m.If(~more):
                 m.next = "REPLY_HEADER"
 
-    def _queues(self, m: Module) -> tuple[SyncFIFOBuffered, SyncFIFOBuffered]:
-        """Words under way to the machine, and from it."""
-        inputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
-        outputs = SyncFIFOBuffered(width=STREAM_BITS, depth=FRAME_WORDS)
-        m.submodules.inputs = ResetInserter(self.machine.reset)(inputs)
-        m.submodules.outputs = ResetInserter(self.machine.reset)(outputs)
-        # A register takes the slow output of the queue's block RAM off the machine's decoding of commands.
-        words = self.machine.words
-        with m.If(inputs.r_en):
-            m.d.sync += [words.valid.eq(inputs.r_rdy), words.payload.eq(inputs.r_data)]
+    def _rings(self, m: Module) -> tuple[Ring, Ring, Value]:
+        """Words under way to the machine, and from it; and whether there are any of the former."""
+        m.submodules.inputs = inputs = Ring(self._frame_words)
+        m.submodules.outputs = outputs = Ring(self._frame_words)
+        # A register takes the slow output of the block RAM off the machine's decoding of commands.
+        words, answers = self.machine.words, self.machine.answers
+        arriving = Signal()
+        m.d.comb += [
+            self.words.area.eq(Area.INPUTS),
+            self.words.address.eq(inputs.get_at),
+            self.words.valid.eq(inputs.some & ~arriving & (~words.valid | words.ready)),
+            inputs.gets.eq(self.words.valid & self.words.ready),
+            self.answers.area.eq(Area.OUTPUTS),
+            self.answers.address.eq(outputs.put_at),
+            self.answers.data.eq(answers.payload),
+            self.answers.valid.eq(answers.valid & outputs.room),
+            answers.ready.eq(self.answers.ready & outputs.room),
+            outputs.puts.eq(answers.valid & answers.ready),
+            inputs.clear.eq(self.machine.reset),
+            outputs.clear.eq(self.machine.reset),
+        ]
+        m.d.sync += arriving.eq(inputs.gets & ~self.machine.reset)
+        with m.If(arriving):
+            m.d.sync += [words.valid.eq(1), words.payload.eq(self.words.data)]
+        with m.Elif(words.ready):
+            m.d.sync += words.valid.eq(0)
         with m.If(self.machine.reset):
             m.d.sync += words.valid.eq(0)
-        m.d.comb += [
-            inputs.r_en.eq(~words.valid | words.ready),
-            self.machine.answers.ready.eq(outputs.w_rdy),
-            outputs.w_en.eq(self.machine.answers.valid),
-            outputs.w_data.eq(self.machine.answers.payload),
-        ]
-        return inputs, outputs
+        return inputs, outputs, inputs.some | arriving | words.valid

@@ -10,9 +10,12 @@ from ..layout import STREAM_BITS
 
 LINK_VERSION = 2
 
-#: Words of the largest frame, header and CRC included; and what is left of it for the payload.
+#: Words of the largest frame that any device takes or sends, header and CRC included; of one whose memory is scarce.
 FRAME_WORDS = 256
-PAYLOAD_WORDS = FRAME_WORDS - 2
+SHORT_FRAME_WORDS = 64
+
+#: Words of a frame that are no payload: header and CRC.
+FRAMING_WORDS = 2
 
 WORD_BYTES = STREAM_BITS // 8
 

@@ -11,6 +11,7 @@ from ..architecture import Architecture
 from ..memory.port import ExternalMemory, MemoryPort
 from ..memory.rows import RowReader
 from ..memory.share import MemoryShare
+from .frames import FRAME_WORDS, SHORT_FRAME_WORDS
 from .host_link import HostLink
 
 
@@ -19,7 +20,8 @@ class LinkedAccelerator(wiring.Component):
 
     Function: docs/host-link.md. Weights from outside come from the external `memory`, which the host reads and writes
     too; without one, a program that streams weights waits for them until the next RESET frame. Reset: idle, no session;
-    the memories on the chip keep their contents.
+    the memories on the chip keep their contents. Frames are short where one lane is alone, for its device has few
+    memories.
 
     Ports:
         i, o: bytes from and to the line.
@@ -47,7 +49,7 @@ class LinkedAccelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """See the class."""
         m = Module()
-        m.submodules.link = link = HostLink(self._external)
+        m.submodules.link = link = HostLink(self._external, SHORT_FRAME_WORDS if self._arch.lone_lane else FRAME_WORDS)
         accelerator = Accelerator(self._arch)
         machine = link.machine
         m.submodules.accelerator = ResetInserter(machine.reset)(accelerator)

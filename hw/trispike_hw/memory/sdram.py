@@ -4,9 +4,9 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, enum, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ..buffered_queue import BufferedQueue
 from ..layout import STREAM_BITS
 from .cycles import at_least, at_most
 from .port import MemoryPort, MemoryRequest
@@ -184,7 +184,7 @@ class SdramController(wiring.Component):
         """
         memory = self.memory
         latency = self._read_cycles
-        m.submodules.words = words = SyncFIFOBuffered(width=STREAM_BITS, depth=16)
+        m.submodules.words = words = BufferedQueue(width=STREAM_BITS, depth=16)
         job = Signal(data.StructLayout({"valid": 1, "write": 1, "address": memory.store.payload.address.shape(),
                                         "data": STREAM_BITS}))  # fmt: skip
         done, returning = Signal(), Signal()

@@ -118,7 +118,7 @@ class Row:
         ended = step == layer.steps - 1
         self._passes_end = self._answer(start) if ended and layer.answers else start + passes
         last_pass = self._passes_end - 1
-        self._free_again[lane] = last_pass + timings.again + (passes == 1 and self._arch.lone_lane)
+        self._free_again[lane] = last_pass + timings.again
         self._step[lane] = 0 if ended else step + 1
         if step >= layer.silent and not layer.answers:
             self._word(lane, last_pass + timings.word, ended)
@@ -152,14 +152,19 @@ class Row:
         window = self._layer.window
         last_item = self._in_window[lane] == window - 1
         alone = window == 1
-        passed = self._pool.pass_at(there, 1 if alone else self._timings.digit)
-        self._queued.append((there, passed))
+        length = 1 if alone else self._timings.digit
+        passed = self._pool.pass_at(there, length)
+        leaves = passed + length - 1
         written = passed
         if alone:
             written = self._outlets.writer.pass_at(passed)
         elif ended and last_item:
             for _ in range(self._layer.time_steps):
-                written = self._outlets.writer.pass_at(self._pool.pass_at(passed + 1, self._timings.digit))
+                merged = self._pool.pass_at(passed + 1, length)
+                written = self._outlets.writer.pass_at(merged)
+                if self._arch.lone_lane:  # the word stands until the train is out
+                    leaves = merged + length - 1
+        self._queued.append((there, leaves))
         if ended:
             self._in_window[lane] = (self._in_window[lane] + 1) % window
         self._written = max(self._written, written + self._timings.write)

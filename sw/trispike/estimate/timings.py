@@ -70,7 +70,7 @@ class RowTimings:
     """Scheduler, neurons, pooling and word writer (tsa_scheduler.py, tsa_row.py, max_pool.py, word_writer.py)."""
 
     choose: int = 3  # from a lane's request to the first pass of its turn
-    again: int = 1  # from a turn's last pass to the lane's next request (alone, with one pass a turn, one more)
+    again: int = 1  # from a turn's last pass to the lane's next request
     constants: int = -1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
     contexts: int = 9  # items of a lane that can wait in the row
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
@@ -107,10 +107,10 @@ TIMINGS = Timings()
 """The machine as its RTL stands."""
 
 LONE_TIMINGS = Timings(
-    sequencer=SequencerTimings(answer=20),
+    sequencer=SequencerTimings(answer=19),
     dispatcher=LoneDispatcherTimings(),
-    lane=LaneTimings(read=4, hand_over=4, vectors=1, freed=0, end=1),
-    row=RowTimings(contexts=2, room=1, write=2, digit=2),
+    lane=LaneTimings(read=3, hand_over=4, vectors=1, freed=0, end=1),
+    row=RowTimings(choose=1, again=3, contexts=2, word=2, room=1, write=2, digit=2, part=1),
     loader=LoaderTimings(row=2),
 )
 """The same where a lane is alone."""
