@@ -40,7 +40,7 @@ endmodule
 UNWANTED = """
 module trispike(input clk, input [17:0] a, input [17:0] b, input [3:0] w, input [3:0] r,
                 output reg [35:0] product, output reg [7:0] q);
-  (* no_rw_check *) reg [7:0] shallow [15:0];
+  (* meant_to_be = "block" *) reg [7:0] shallow [15:0];
   always @(posedge clk) product <= a * b;
   always @(posedge clk) if (a[1]) shallow[w] <= b[7:0];
   always @* q = shallow[r];
@@ -118,7 +118,7 @@ def block_memories(text: str) -> dict[str, tuple[int, int]]:
     found = {}
     for module, body in re.findall(r"^module \\?(\S+?) ?\((.*?)^endmodule", text, re.MULTILINE | re.DOTALL):
         path = module.split(".")[1:]
-        memory = r"ram_style = \"block\".*\*\)\s*(?:\(\*.*\*\)\s*)*reg \[(\d+):0\] \\?(\S+)\s+\[(\d+):0\];"
+        memory = r"\"block\".*\*\)\s*(?:\(\*.*\*\)\s*)*reg \[(\d+):0\] \\?(\S+)\s+\[(\d+):0\];"
         for bits, name, last in re.findall(memory, body):
             found[".".join([*path, name])] = (int(bits) + 1, int(last) + 1)
     return found
