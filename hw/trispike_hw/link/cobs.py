@@ -77,6 +77,7 @@ class CobsEncoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """See the class."""
         m = Module()
+        # No byte is read in the cycle of its write: a run is taken whole before its first byte goes out.
         m.submodules.run = run = memory.Memory(
             shape=8, depth=LONGEST_RUN + 2, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else NO_COLLISION
         )
