@@ -1,6 +1,6 @@
 """One memory for all words that the host link keeps."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,9 +60,10 @@ class WordStore(wiring.Component):
 
     Function: in every cycle one of those who want to write may, and one of those who want to read: always the first
     one. Nobody needs many turns, for the line brings a byte in forty cycles at best. Latency: a word that is read comes
-    in the next cycle. Back-pressure: `ready`, which is always high for the first of `writes` and of `reads`. No word is
-    read in the cycle of its write: rings are read where they hold words, frames and replies when they are complete.
-    Contents survive reset.
+    in the next cycle; one that is written is there two cycles later, for a register takes the choice of the writer off
+    the way to the memory. Back-pressure: `ready`, which is always high for the first of `writes` and of `reads`. No
+    word is read before it is there: rings see their words a cycle late, frames and replies are read when they are
+    complete. Contents survive reset.
     """
 
     def __init__(self, words: int, writers: int, readers: int) -> None:
@@ -85,13 +86,13 @@ class WordStore(wiring.Component):
         for ports in (self.writes, self.reads):
             for number, port in enumerate(ports):
                 m.d.comb += port.ready.eq(~Cat(earlier.valid for earlier in ports[:number]).any())
+        enable = Signal.like(write.en)
+        address, data = Signal.like(write.addr, reset_less=True), Signal.like(write.data, reset_less=True)
+        m.d.comb += [write.en.eq(enable), write.addr.eq(address), write.data.eq(data)]
+        m.d.sync += enable.eq(0)
         for port in reversed(self.writes):
             with m.If(port.valid):
-                m.d.comb += [
-                    write.en.eq(port.bytes),
-                    write.addr.eq(Cat(port.address, port.area)),
-                    write.data.eq(port.data),
-                ]
+                m.d.sync += [enable.eq(port.bytes), address.eq(Cat(port.address, port.area)), data.eq(port.data)]
         for port in reversed(self.reads):
             m.d.comb += port.data.eq(read.data)
             with m.If(port.valid):
