@@ -299,13 +299,24 @@ class LinkEngine(wiring.Component):
             inputs.gets.eq(self.words.valid & self.words.ready),
             self.answers.area.eq(Area.OUTPUTS),
             self.answers.address.eq(outputs.put_at),
-            self.answers.data.eq(answers.payload),
-            self.answers.valid.eq(answers.valid & outputs.room),
-            answers.ready.eq(self.answers.ready & outputs.room),
-            outputs.puts.eq(answers.valid & answers.ready),
+            outputs.puts.eq(self.answers.valid & self.answers.ready),
             inputs.clear.eq(self.machine.reset),
             outputs.clear.eq(self.machine.reset),
         ]
+        if self._external is None:
+            m.d.comb += [
+                self.answers.data.eq(answers.payload),
+                self.answers.valid.eq(answers.valid & outputs.room),
+                answers.ready.eq(self.answers.ready & outputs.room),
+            ]
+        else:
+            # Whether the store is free hangs on what the external memory does, which is far from the machine's answer.
+            held = Signal()
+            m.d.comb += [answers.ready.eq(~held), self.answers.valid.eq(held & outputs.room)]
+            with m.If(outputs.puts | self.machine.reset):
+                m.d.sync += held.eq(0)
+            with m.Elif(answers.valid & ~held):
+                m.d.sync += [held.eq(1), self.answers.data.eq(answers.payload)]
         m.d.sync += arriving.eq(inputs.gets & ~self.machine.reset)
         with m.If(arriving):
             m.d.sync += [words.valid.eq(1), words.payload.eq(self.words.data)]
