@@ -68,13 +68,7 @@ class AnswerStore(wiring.Component):
         m.submodules.turns = turns = RoundRobin(arch.clusters)
         m.d.comb += turns.requests.eq(Cat(port.valid for port in self.i))
 
-        # Requests of the machine wait until the part at hand is done.
-        to_clear, to_send, limit = Signal(), Signal(), Signal.like(self.count)
-        with m.If(self.clear):
-            m.d.sync += to_clear.eq(1)
-        with m.If(self.start):
-            m.d.sync += [to_send.eq(1), limit.eq(self.count)]
-
+        to_clear, to_send, limit = self._requests(m)
         touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
         source = Signal(arch.clusters)  # one bit per cluster
         tile, q = Signal(range(answer_tiles(arch))), Signal(max(1, arch.pass_bits))  # of the part
@@ -96,13 +90,7 @@ class AnswerStore(wiring.Component):
 
         with m.FSM():
             with m.State("WAIT"):
-                with m.If(self.clear | to_clear):
-                    m.d.sync += [to_clear.eq(0), position.eq(0)]
-                    with m.If(touched):
-                        m.next = "CLEAR"
-                with m.Elif(to_send):
-                    m.d.sync += [to_send.eq(0), position.eq(0)]
-                    m.next = "SEND"
+                self._take_request(m, to_clear, to_send, position, touched)
                 with m.Elif(turns.valid):
                     m.d.comb += turns.advance.eq(1)
                     m.d.sync += [source.eq(turns.chosen), number.eq(0)]
@@ -140,6 +128,25 @@ class AnswerStore(wiring.Component):
                 with m.If(self.done):
                     m.next = "WAIT"
         return m
+
+    def _requests(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """What the machine wants: to clear, to send, so many words. It waits until the part at hand is done."""
+        to_clear, to_send, limit = Signal(), Signal(), Signal.like(self.count)
+        with m.If(self.clear):
+            m.d.sync += to_clear.eq(1)
+        with m.If(self.start):
+            m.d.sync += [to_send.eq(1), limit.eq(self.count)]
+        return to_clear, to_send, limit
+
+    def _take_request(self, m: Module, to_clear: Signal, to_send: Signal, position: Signal, touched: Signal) -> None:
+        """Start on what the machine wants; an `m.Elif` of what else there is to do may follow."""
+        with m.If(self.clear | to_clear):
+            m.d.sync += [to_clear.eq(0), position.eq(0)]
+            with m.If(touched):
+                m.next = "CLEAR"
+        with m.Elif(to_send):
+            m.d.sync += [to_send.eq(0), position.eq(0)]
+            m.next = "SEND"
 
     def _of_group(self, port, first: int, number: Value) -> Value:
         """Value `first` + `number` of a part."""

@@ -25,13 +25,7 @@ class LoneAnswer(AnswerStore):
         )
         read, write = sums.read_port(), sums.write_port()
 
-        # Requests of the machine wait until the part at hand is done.
-        to_clear, to_send, limit = Signal(), Signal(), Signal.like(self.count)
-        with m.If(self.clear):
-            m.d.sync += to_clear.eq(1)
-        with m.If(self.start):
-            m.d.sync += [to_send.eq(1), limit.eq(self.count)]
-
+        to_clear, to_send, limit = self._requests(m)
         touched, highest = Signal(init=1), Signal(range(tiles), init=tiles - 1)
         number = Signal(range(max(2, arch.tsa_width)))  # value of the part
         of_part = number[: (arch.tsa_width - 1).bit_length()]
@@ -48,13 +42,7 @@ class LoneAnswer(AnswerStore):
 
         with m.FSM():
             with m.State("WAIT"):
-                with m.If(self.clear | to_clear):
-                    m.d.sync += [to_clear.eq(0), position.eq(0)]
-                    with m.If(touched):
-                        m.next = "CLEAR"
-                with m.Elif(to_send):
-                    m.d.sync += [to_send.eq(0), position.eq(0)]
-                    m.next = "SEND"
+                self._take_request(m, to_clear, to_send, position, touched)
                 with m.Elif(part.valid):
                     m.next = "ADD"
             with m.State("CLEAR"):
