@@ -203,15 +203,15 @@ class SdramController(wiring.Component):
             m.d.sync += burst.eq(memory.request.payload)
         with m.If(done):
             m.d.sync += job.valid.eq(0)
-        with m.If(~job.valid | done):
-            m.d.comb += memory.store.ready.eq(1)
-            with m.If(memory.store.valid):
-                m.d.sync += [job.valid.eq(1), job.write.eq(1), job.address.eq(memory.store.payload.address),
-                             job.data.eq(memory.store.payload.data)]  # fmt: skip
-            with m.Elif((burst.count != 0) & (room != 0)):
-                m.d.comb += asked.eq(1)
-                m.d.sync += [job.valid.eq(1), job.write.eq(0), job.address.eq(burst.address),
-                             burst.address.eq(burst.address + 1), burst.count.eq(burst.count - 1)]  # fmt: skip
+        # A store waits for a cycle without a job: that one ends goes by the part's rows, too far for who stores.
+        m.d.comb += memory.store.ready.eq(~job.valid)
+        with m.If(memory.store.valid & memory.store.ready):
+            m.d.sync += [job.valid.eq(1), job.write.eq(1), job.address.eq(memory.store.payload.address),
+                         job.data.eq(memory.store.payload.data)]  # fmt: skip
+        with m.Elif((~job.valid | done) & ~memory.store.valid & (burst.count != 0) & (room != 0)):
+            m.d.comb += asked.eq(1)
+            m.d.sync += [job.valid.eq(1), job.write.eq(0), job.address.eq(burst.address),
+                         burst.address.eq(burst.address + 1), burst.count.eq(burst.count - 1)]  # fmt: skip
 
         # `returning` is a cycle before its READ is on the pins; the two half words come one behind the other.
         under_way = Signal(latency + 2)
