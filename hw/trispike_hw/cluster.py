@@ -20,8 +20,8 @@ class Cluster(wiring.Component):
     """The unit that the array is made of.
 
     Function: lanes turn items into sums, the TSA row turns sums into spike words or parts of the answer. Weights are
-    written per lane pair, a cycle after `pause` while the lanes run; spikes written here reach all lanes of the
-    cluster. Latency, throughput and back-pressure are those of `Lane` and `TsaRow`. `events` and
+    written per lane pair, two cycles after `pause` (a lane alone: one) while the lanes run; spikes written here reach
+    all lanes of the cluster. Latency, throughput and back-pressure are those of `Lane` and `TsaRow`. `events` and
     `stalls` are this cycle's counts of all lanes. Reset: no item.
     """
 
@@ -74,6 +74,7 @@ class Cluster(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i_context[number]), row.i_context[number])
             wiring.connect(m, lane.o_sums, row.i_sums[number])
             m.d.comb += [
+                row.sums_soon[number].eq(lane.sums_soon),
                 lane.time_steps.eq(self.config.time_steps),
                 self.hungry[number].eq(lane.hungry),
                 spikes.address[number].eq(lane.address),

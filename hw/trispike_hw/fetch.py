@@ -125,7 +125,7 @@ class Fetch(wiring.Component):
         is inside."""
         arch = self._arch
         columns = arch.columns
-        under_way = Signal(self._latency)
+        under_way = Signal(self._latency + 1)  # the last one is a word that the queue does not show yet
         m.d.sync += under_way.eq(Cat(issue, under_way))
         earlier, arrived = reading, reading
         for stage in range(self._latency):
@@ -147,14 +147,14 @@ class Fetch(wiring.Component):
             entry.repeats.eq(arrived.repeats),
             entry.end.eq(arrived.end),
             queue.w_data.eq(entry),
-            queue.w_en.eq(under_way[-1] & (arrived.end | entry.spikes.any())),
+            queue.w_en.eq(under_way[self._latency - 1] & (arrived.end | entry.spikes.any())),
             self.o.valid.eq(queue.r_rdy),
             self.o.payload.eq(queue.r_data),
             queue.r_en.eq(self.o.ready),
         ]
         # The level is a cycle old when it counts, and by then two reads and one more may be under way.
         m.d.sync += room.eq(queue.w_level < QUEUE_DEPTH - self._latency - 2)
-        return ~queue.r_rdy & ~(issue | under_way.any()) & ~queue.w_level.any()
+        return ~queue.r_rdy & ~(issue | under_way.any())
 
 
 def _read(arch: Architecture) -> data.StructLayout:

@@ -23,14 +23,14 @@ class Lane(wiring.Component):
     """Fetch, event walk and a row of `columns` processing elements.
 
     Function: takes work items as slots (one per segment) and delivers, for each of `time_steps` steps, the vector z.
-    The weight row for an event is asked for at `weight_address` and arrives WEIGHT_LATENCY cycles later; after a cycle
-    with `pause` no row is asked for.
+    The weight row for an event is asked for at `weight_address` and arrives WEIGHT_LATENCY cycles later; two cycles
+    behind one with `pause` no row is asked for. A lane alone asks for none in the cycle behind it.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
     cycle of its own unless its last word was empty (one) or the three vectors before it still wait. A lane alone takes
     a cycle to end a step, lets one vector wait, and hands it over in parts. Back-pressure: sums stand until taken; the
-    walk stops when one more vector would be ready. `hungry`: no item waits behind the running
-    one. `fired`: an event with a spike was issued; otherwise one of `stalls` says why, unless the lane has no item.
-    Reset: no item.
+    walk stops when one more vector would be ready. `hungry`: no item waits behind the running one. `sums_soon`: sums
+    stand at `o_sums`, or will two cycles later at the latest. `fired`: an event with a spike was issued; otherwise one
+    of `stalls` says why, unless the lane has no item. Reset: no item.
     """
 
     def __init__(self, arch: Architecture):
@@ -46,6 +46,7 @@ class Lane(wiring.Component):
                 "weight_address": Out(range(arch.weight_rows)),
                 "weights": In(weight_row(arch)),
                 "o_sums": Out(stream.Signature(sums(arch))),
+                "sums_soon": Out(1),
                 "fired": Out(1),
                 "stalls": Out(stalls(1)),
                 "hungry": Out(1),
@@ -103,8 +104,11 @@ class Lane(wiring.Component):
 
         # An end under way claims a register before its vector arrives: one bit a register.
         claimed = Signal(vectors)
+        stop = Signal()
+        domain = m.d.comb if arch.lone_lane else m.d.sync
+        domain += stop.eq(self.pause)
         m.d.comb += [
-            walker.pause.eq(self.pause | pausing),
+            walker.pause.eq(stop | pausing),
             # That a vector is taken is seen a cycle later, which a lane alone, whose clock is slow, need not wait for.
             walker.blocked.eq(claimed[-1] & ~taken if arch.lone_lane else claimed[-1]),
         ]
@@ -121,12 +125,13 @@ class Lane(wiring.Component):
             self.stalls.drain.eq(walker.held | (walker.paused & paused)),
             self.stalls.weights.eq(walker.paused & ~paused),
         ]
-        m.d.comb += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())
+        m.d.sync += self.idle.eq(fetch.idle & walker.idle & ~claimed.any())  # all lanes make one signal
         return m
 
     def _hand_over(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
         """Vectors to `o_sums`. Two registers behind z let steps end while the vectors before them wait for the TSA row,
-        or are on their way to it: steps of few events are shorter than that way."""
+        or are on their way to it: steps of few events are shorter than that way. A cycle after one is taken, the next
+        one shows."""
         finished, waiting = Signal(), Signal()  # a vector stands in z; in the first register
         moves, shows = Signal(), Signal()  # the former moves on; the latter does
         first = [Signal.like(z, name=f"first{column}", reset_less=True) for column, z in enumerate(sums)]
@@ -136,11 +141,12 @@ class Lane(wiring.Component):
             taken.eq(self.o_sums.valid & self.o_sums.ready),
             # Only with all three taken may z wait, for then no vector is on its way to it.
             moves.eq(finished & ~(waiting & self.o_sums.valid)),
-            shows.eq(waiting & (~self.o_sums.valid | taken)),
+            shows.eq(waiting & ~self.o_sums.valid),
         ]
+        m.d.sync += self.sums_soon.eq(end | finished | waiting | (self.o_sums.valid & ~taken))
         with m.If(moves):
             m.d.sync += [held.eq(z) for held, z in zip(first, sums, strict=True)]
-        with m.If(shows):
+        with m.If(~self.o_sums.valid):  # a register alone: hundreds of them hang on it
             m.d.sync += [held.eq(z) for held, z in zip(second, first, strict=True)]
         for there, comes, goes in ((finished, end, moves), (waiting, moves, shows), (self.o_sums.valid, shows, taken)):
             with m.If(comes):
@@ -157,6 +163,7 @@ class Lane(wiring.Component):
         m.d.comb += [
             taken.eq(moves & (part == passes - 1)),
             *(self.o_sums.payload[i].eq(column) for i, column in enumerate(columns[:width])),
+            self.sums_soon.eq(self.o_sums.valid),
         ]
         with m.If(end):
             m.d.sync += [column.eq(z) for column, z in zip(columns, sums, strict=True)]

@@ -44,6 +44,8 @@ class TsaRow(wiring.Component):
     i_sums : In(stream.Signature(sums(arch))).array(cluster_lanes)
         Taken (`ready`) with the last of a turn's tsa_passes cycles; must stand still until then, as streams do.
         Those of a lane alone are taken part by part, one with each cycle of the turn.
+    sums_soon : In(cluster_lanes)
+        The lane's next sums stand at `i_sums`, or will two cycles later at the latest: its turn may begin.
     config : In(layer_config(arch))
         Stands still while the row is not idle.
     constants : In(WritePort)
@@ -61,6 +63,7 @@ class TsaRow(wiring.Component):
             {
                 "i_context": In(stream.Signature(item_context(arch))).array(lanes),
                 "i_sums": In(stream.Signature(sums(arch))).array(lanes),
+                "sums_soon": In(lanes),
                 "config": In(layer_config(arch)),
                 "constants": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "o_words": Out(stream.Signature(output_word(arch))),
@@ -78,7 +81,7 @@ class TsaRow(wiring.Component):
         order, issued = scheduler.o.payload, Signal()
         m.d.comb += [
             scheduler.config.eq(self.config),
-            scheduler.sums_valid.eq(Cat(port.valid for port in self.i_sums)),
+            scheduler.sums_soon.eq(self.sums_soon),
             issued.eq(scheduler.o.valid & scheduler.o.ready),
         ]
         for lane, port in enumerate(self.i_sums):

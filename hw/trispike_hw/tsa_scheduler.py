@@ -19,9 +19,9 @@ class TsaScheduler(wiring.Component):
     """Turns waiting sums into update orders, and adds the steps after the last sums of an item by itself.
 
     Function: takes the contexts of each lane's items in order, counts the steps of its current item, and gives the
-    lanes that have something to do their turn one after the other. A lane has if the sums of its next step wait
-    (`sums_valid`), or if only silent steps are left of its item; and if its previous step has left the pipeline far
-    enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
+    lanes that have something to do their turn one after the other. A lane has if the sums of its next step will be
+    there (`sums_soon`), or if only silent steps are left of its item; and if its previous step has left the pipeline
+    far enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
 
     Latency: three cycles from a lane's request to its first order. Throughput: one order a cycle while different lanes
     have something to do; one lane gets a turn in tsa_passes + 3 cycles.
@@ -32,8 +32,8 @@ class TsaScheduler(wiring.Component):
     -------
     i_context : In(stream).array(cluster_lanes)
         Contexts, per lane in order of its items.
-    sums_valid : In(cluster_lanes)
-        The lane's next sums wait; they must stay until the last order of the turn.
+    sums_soon : In(cluster_lanes)
+        The lane's next sums will stand three cycles later; then they must stay until the last order of the turn.
     config : In(layer_config(arch))
     hold : In(1)
     o : Out(stream.Signature(update(arch)))
@@ -55,7 +55,7 @@ class TsaScheduler(wiring.Component):
         super().__init__(
             {
                 "i_context": In(stream.Signature(item_context(arch))).array(arch.cluster_lanes),
-                "sums_valid": In(arch.cluster_lanes),
+                "sums_soon": In(arch.cluster_lanes),
                 "config": In(layer_config(arch)),
                 "hold": In(1),
                 "o": Out(stream.Signature(update(arch))),
@@ -83,7 +83,7 @@ class TsaScheduler(wiring.Component):
         m.submodules.turns = turns = RoundRobin(self._lanes)
         chosen, order_free, pass_free = Signal(), Signal(), Signal()
         m.d.comb += [
-            turns.requests.eq(Mux(self.hold, 0, waiting & ~busy & (trailing | self.sums_valid))),
+            turns.requests.eq(Mux(self.hold, 0, waiting & ~busy & (trailing | self.sums_soon))),
             turns.advance.eq(~chosen | order_free),
         ]
         with m.If(turns.advance):

@@ -1,7 +1,7 @@
 """Weight loader: brings weight rows from outside while the machine runs."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -14,8 +14,8 @@ class WeightLoader(wiring.Component):
 
     Function: docs/machine.md, "Weights from outside". `start` begins a run; without a list (`list` 0) every layer is
     `ready` at once. A row that has arrived is announced to the lanes of its pairs by `pause`. It must stand at the
-    memories one cycle later, when the even lanes, whose read port it takes, fire no event: `write` comes with `pause`,
-    and a register follows. With a lane alone the row waits at `rows` instead, and `write` comes a cycle behind `pause`.
+    memories two cycles later, when the even lanes, whose read port it takes, have no event: `write` comes a
+    cycle behind `pause`, and a register follows. With a lane alone the row waits at `rows`, and no register follows.
     Latency: three cycles from a list word to its request, and those in which the program memory is not granted.
     Throughput: one row a cycle, with a lane alone in two. Back-pressure: waits for the request to be taken and for rows
     at any pace; rows are always taken. Reset: no run, every layer ready.
@@ -50,9 +50,6 @@ class WeightLoader(wiring.Component):
         address = Signal(range(self._arch.weight_rows))
         pairs = Signal(self._arch.pairs)
         announcing, announced = Signal(), Signal()  # the row at `rows` is announced, or has been in the cycle before
-        arriving = Signal(
-            data.StructLayout({"row": self.rows.payload.shape(), "address": address.shape()}), reset_less=True
-        )
         ready_to = Signal(range(self._arch.max_layers), init=self._arch.max_layers - 1)  # last layer that is ready
         some_ready = Signal(init=1)
         arrived = self.rows.valid & self.rows.ready
@@ -78,16 +75,16 @@ class WeightLoader(wiring.Component):
                 self.write_pairs.eq(pairs),
             ]
         else:
+            arriving = Signal.like(self.write.data, reset_less=True)
+            arriving_at = Signal.like(address, reset_less=True)
             m.d.sync += [
                 announcing.eq(arrived),
-                self.pause.eq(Mux(arrived, pairs, 0)),  # a register: every even lane waits for it
-                arriving.address.eq(address),
-                arriving.row.eq(self.rows.payload),
-            ]
-            m.d.comb += [
+                self.pause.eq(Mux(arrived, pairs, 0)),  # a register, and one in each lane: the way there is long
+                arriving_at.eq(address),
+                arriving.eq(self.rows.payload),
                 self.write.enable.eq(announcing),
-                self.write.address.eq(arriving.address),
-                self.write.data.eq(arriving.row),
+                self.write.address.eq(arriving_at),
+                self.write.data.eq(arriving),
                 self.write_pairs.eq(self.pause),
             ]
 

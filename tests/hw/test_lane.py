@@ -174,24 +174,33 @@ def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
         assert ctx.get(dut.lane.idle)
 
     async def reload(ctx):
-        """Write weight rows again while the lane runs, each a cycle after a pause."""
+        """Write weight rows again while the lane runs, each two cycles after a pause, for a lane alone one."""
         while not loading[0]:
             await ctx.tick()
+        paused = [False]
         while True:
-            pause = rng.random() < reload_share
-            ctx.set(dut.lane.pause, pause)
+            paused.append(rng.random() < reload_share)
+            ctx.set(dut.lane.pause, paused[-1])
             await ctx.tick()
-            ctx.set(dut.weights.write.enable, pause)
+            ctx.set(dut.weights.write.enable, paused[-1 if arch.lone_lane else -2])
             address = rng.randrange(arch.weight_rows)
             ctx.set(dut.weights.write.address, address)
             written(ctx, address)
 
     async def count(ctx):
-        cycles = 0
-        async for *_, fired in ctx.tick().sample(dut.lane.fired):
+        cycles = promised = 0  # for how many cycles sums have been announced without any being taken
+        sums = dut.lane.o_sums
+        async for *_, fired, soon, valid, ready in ctx.tick().sample(
+            dut.lane.fired, dut.lane.sums_soon, sums.valid, sums.ready
+        ):
             cycles += 1
             assert cycles < 50_000, "the lane hangs"
             events[0] += fired
+            assert soon >= valid
+            promised = promised + 1 if soon else 0
+            assert valid or promised <= 2
+            if valid and ready:
+                promised = 0
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)

@@ -49,13 +49,12 @@ def run_list(
             ctx.set(dut.rows.valid, give)
             if give:
                 ctx.set(dut.rows.payload, weight_row(ARCH).const(row_of(pending[0])))
-            announced = paused[0] if arch.lone_lane else ctx.get(dut.pause)
             if ctx.get(dut.write.enable):
                 row = ctx.get(dut.write.data)
                 writes.append((cycle, ctx.get(dut.write_pairs), ctx.get(dut.write.address), [row[c] for c in range(4)]))
-                assert announced == ctx.get(dut.write_pairs), "a write that was not announced, or in another cycle"
+                assert paused[0] == ctx.get(dut.write_pairs), "a write that was not announced, or in another cycle"
             else:
-                assert not announced, "a pause without a write"
+                assert not paused[0], "a pause without a write"
             paused[0] = ctx.get(dut.pause)
             if take and ctx.get(dut.request.valid):
                 request = ctx.get(dut.request.payload)

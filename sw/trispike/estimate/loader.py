@@ -46,6 +46,7 @@ class Loader:
         """Ask for the rows of a list word; the cycle behind the last of them."""
         begin = decoded + self._timings.request + self._timings.memory
         end = begin + word["count"] * self._timings.row
+        pause = self._timings.pause
         for pair in range(self._pairs) if word["every"] else (word["pair"],):
-            self.pauses[pair].append((begin, end))
+            self.pauses[pair].append((begin + pause, end + pause))
         return end

@@ -59,7 +59,7 @@ class LaneTimings:
     read: int = 5  # from a read to the word at the queue's head
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
-    hand_over: int = 7  # from the last event of a step to its sums at the TSA row
+    hand_over: int = 5  # from the last event of a step until its sums ask for the TSA row
     vectors: int = 3  # sums of steps that can wait for the row
     freed: int = 1  # from the taking of sums until another step may end in their place
     end: int = 0  # cycles that the end of a step takes
@@ -89,6 +89,7 @@ class LoaderTimings:
     request: int = 1  # until the request is taken
     wait: int = 1  # behind the end of a layer
     row: int = 1  # cycles of a row that comes
+    pause: int = 1  # from its coming until the lanes pause
     memory: int = 32  # until the external memory answers: what `trispike simulate` assumes
 
 
@@ -111,7 +112,7 @@ LONE_TIMINGS = Timings(
     dispatcher=LoneDispatcherTimings(),
     lane=LaneTimings(read=3, hand_over=4, vectors=1, freed=0, end=1),
     row=RowTimings(choose=1, again=3, contexts=2, word=2, room=1, write=2, digit=2, part=1),
-    loader=LoaderTimings(row=2),
+    loader=LoaderTimings(row=2, pause=0),
 )
 """The same where a lane is alone."""
 
