@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from test_lowering_tensors import chain
 
-from trispike.lowering.alignment import _reading, _reads, aligned
+from trispike.fields import fields_of
+from trispike.lowering.alignment import _reads, aligned
+from trispike.lowering.alignment import reading as words_and_waits
+from trispike.lowering.choice import whole_choices
+from trispike.lowering.lower import lower
 from trispike.lowering.task import Task
 from trispike.lowering.tensors import PLAIN, buffers, output_format, place_tensors
 from trispike.network import INPUT, Kind, Network, Pool, Segment
 from trispike_hw.architecture import preset
+from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS, LayerShape
 
 BASE = preset("base")
 
@@ -49,11 +54,51 @@ def test_hand_worked_waits() -> None:
     [(source, read)] = _reads(network.layers[1], formats, False, BASE)
 
     def reading(pitch: int, plane: int) -> tuple[float, float]:
-        return _reading((read,), ((0, pitch % BASE.banks),), plane % BASE.banks, BASE.columns, BASE.banks)
+        return words_and_waits((read,), ((0, pitch % BASE.banks),), plane % BASE.banks, BASE.columns, BASE.banks)
 
     assert source == "l0"
     assert reading(formats["l0"].pitch, formats["l0"].plane) == (9, 5 + 5 + 5)
     assert reading(35, 32 * 35 + 1) == (9, 0)
+
+
+def of_six_channels() -> Network:
+    """A kernel of 5 x 5 over six channels: 400 weight rows if whole words are read, 150 column by column."""
+    network = convolution(5)
+    first, second, last = network.layers
+    six = {name: getattr(first, name)[:6] for name in ("bias", "theta", "phi", "scale", "unit")}
+    shape = (6, 12, 12)
+    first = replace(
+        first, segments=(Segment(INPUT, Kind.BROADCAST, np.ones((6, 16, 1, 1), np.int64)),), neurons=shape, shape=shape,
+        **six,
+    )  # fmt: skip
+    weights = np.random.default_rng(5).integers(-99, 100, (16, 6, 5, 5))  # rows that are alike are kept once
+    second = replace(second, segments=(Segment("l0", Kind.BROADCAST, weights),))
+    return replace(network, layers=(first, second, last))
+
+
+@pytest.mark.parametrize(("weight_rows", "segments", "follows"), [(1024, 1, 5), (256, 5, 1)])
+def test_gaps_suit_the_columns_of_a_kernel_too(weight_rows: int, segments: int, follows: int) -> None:
+    """What is read behind a word or a row of five stands in the bank behind it; the wait for the banks is counted."""
+    program = lower(of_six_channels(), BASE.model_copy(update={"weight_rows": weight_rows}))
+    second = fields_of(LayerShape, int(program.program[HEADER_WORDS + SEGMENT_WORDS]))
+    assert second["segments"] == segments
+    assert (program.placements["l0"].pitch - follows) % BASE.banks == 0
+
+
+def test_waits_for_banks_count_in_the_choice() -> None:
+    """64 items of 8 steps on 8 lanes. Row by row the walk takes longest, column by column the reads: the banks suit
+    rows and let four cycles pass between the words of a column."""
+    network = of_six_channels()
+    task = Task.of(network)
+    placements = place_tensors(task, PLAIN, BASE)
+    choices = {
+        len(choice.plan.segments): choice
+        for choice in whole_choices(network.layers[1], placements, {INPUT: PLAIN}, 8, BASE)
+        if not choice.tile_mode
+    }
+    walk = 0.19 * 6 * 25
+    assert choices[1].cycles == pytest.approx(8 * (8 * (1 + walk) + 1))
+    assert choices[5].cycles > 8 * 8 * (25 + 20 * 4)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])

@@ -33,7 +33,7 @@ _REMEMBERED = 1 << 16  #: answers about reads that are kept: the boxes of one la
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """What a lane reads of one source in one step, row after row: `rows` kernel rows, `dilation` source rows apart, of
     `bits` bits each, the first at bit `offset` + `step_x` * x of source row `step_y` * y for output pixel (y, x).
     `events` is what walking them takes, in cycles."""
@@ -54,14 +54,15 @@ def aligned(
     written: Set[str],
     packed: bool,
     arch: Architecture,
+    apart: Set[str] = frozenset(),
 ) -> dict[str, Placement]:
     """`formats` with gaps that make the lanes wait least; `base` of each is the residue that its address should have.
 
     `formats` are those of all tensors in memory that `layers` read or make. `buffers` names for each tensor the one
     whose place it takes; tensors of one buffer get equal gaps. Words of the `written` ones come from the host;
-    `packed` says that the network input is row-packed.
+    `packed` says that the network input is row-packed. Layers `apart` read their kernels column by column.
     """
-    reads = {layer.name: tuple(_reads(layer, formats, packed, arch)) for layer in layers}
+    reads = {layer.name: tuple(_reads(layer, formats, packed, arch, layer.name in apart)) for layer in layers}
     names = [name for name in formats if buffers[name] == name]
     found = dict(formats)
     readers = {
@@ -97,10 +98,10 @@ def _bases(now: Placement, tight: Placement, banks: int) -> Iterator[dict[str, i
 
 
 def _reads(
-    layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: Architecture
-) -> Iterator[tuple[str, _Read]]:
+    layer: Layer, formats: Mapping[str, Placement], packed: bool, arch: Architecture, split: bool = False
+) -> Iterator[tuple[str, Read]]:
     """The reads of a layer in their order, each with the name of its source; of a `packed` network input the kernel
-    rows are channels."""
+    rows are channels. With `split` every kernel column is a read of its own."""
     for segment in layer.segments:
         place = formats[segment.source]
         rows, columns = segment.kernel
@@ -110,11 +111,11 @@ def _reads(
         pitch = place.channel_pitch
         lanewise = segment.kind is Kind.LANEWISE
         some = not packed and not lanewise and segment.weights.shape[1] < place.channels
-        apart = columns > 1 and (segment.dilation[1] > 1 or some or (lanewise and pitch > arch.columns))
+        apart = columns > 1 and (split or segment.dilation[1] > 1 or some or (lanewise and pitch > arch.columns))
         channels = segment.weights.shape[1] if some else place.channels
         taps = [(tap, 1) for tap in range(columns)] if apart else [(0, columns)]
         for tap, width in taps:
-            read = _Read(
+            read = Read(
                 rows=rows,
                 dilation=segment.dilation[0],
                 bits=channels if some else width * (arch.columns if lanewise else pitch),
@@ -127,13 +128,13 @@ def _reads(
 
 
 def _cycles(
-    layer: Layer, reads: Sequence[tuple[str, _Read]], formats: Mapping[str, Placement], arch: Architecture
+    layer: Layer, reads: Sequence[tuple[str, Read]], formats: Mapping[str, Placement], arch: Architecture
 ) -> float:
     """Cycles per step of the layer as far as its reads decide."""
     banks = arch.banks
     residues = tuple((formats[source].base % banks, formats[source].pitch % banks) for source, _ in reads)
     plane = formats[reads[0][0]].plane % banks
-    words, waits = _reading(tuple(read for _, read in reads), residues, plane, arch.columns, banks)
+    words, waits = reading(tuple(read for _, read in reads), residues, plane, arch.columns, banks)
     walk = max(sum(read.events for _, read in reads), arch.cluster_lanes * arch.tsa_passes)
     channels, height, width = layer.neurons
     items = height * width * -(-channels // arch.columns)
@@ -141,8 +142,8 @@ def _cycles(
 
 
 @lru_cache(_REMEMBERED)
-def _reading(
-    reads: tuple[_Read, ...], residues: tuple[tuple[int, int], ...], plane: int, columns: int, banks: int
+def reading(
+    reads: tuple[Read, ...], residues: tuple[tuple[int, int], ...], plane: int, columns: int, banks: int
 ) -> tuple[float, float]:
     """Words of a step, and cycles in which the wanted bank is not there, on average over the pixels.
 

@@ -12,7 +12,7 @@ from trispike_hw.layout import HEADER_WORDS, SEGMENT_WORDS
 from ..errors import PlacementError
 from ..network import Layer, Mode
 from ..program import InputPacking, Placement
-from .alignment import SPIKES_PER_BIT
+from .alignment import SPIKES_PER_BIT, Read, reading
 from .loops import MachineSegment, Plan, plans
 from .shortage import Shortage
 from .tensors import ceil_div
@@ -166,7 +166,7 @@ def _choice(layer: Layer, plan: Plan, tile_mode: bool, part_tiles: int, time_ste
 def _cycles(layer: Layer, plan: Plan, tile_mode: bool, tiles: int, time_steps: int, arch: Architecture) -> float:
     """Estimated cycles of `tiles` tiles of a layer: its busiest lane, its TSA row or the answer store, whichever takes
     longest."""
-    per_step = 1 + sum(_step_cycles(segment, arch) for segment in plan.segments)
+    per_step = 1 + _step_cycles(plan.segments, arch)
     item = time_steps * per_step + SEGMENT_CYCLES * len(plan.segments)
     window, windows = prod(plan.counts[:2]), prod(plan.counts[2:])
     if tile_mode:
@@ -179,8 +179,28 @@ def _cycles(layer: Layer, plan: Plan, tile_mode: bool, tiles: int, time_steps: i
     return max(lanes, updates / arch.clusters, answers)
 
 
-def _step_cycles(segment: MachineSegment, arch: Architecture) -> float:
-    """Cycles of a lane for one segment of one step, padding ignored."""
+def _step_cycles(segments: Sequence[MachineSegment], arch: Architecture) -> float:
+    """Cycles of a lane for one step, padding ignored: its walk, or its reads where their banks let them wait longer."""
+    reads = tuple(
+        Read(
+            rows=segment.kernel_rows,
+            dilation=segment.dilation,
+            bits=segment.bit_length,
+            offset=segment.start.bit,
+            step_x=segment.steps[0].bit,
+            step_y=segment.steps[1].y,
+            events=_walk_cycles(segment, arch),
+        )
+        for segment in segments
+    )
+    banks = arch.banks
+    residues = tuple((segment.source.base % banks, segment.source.pitch % banks) for segment in segments)
+    words, waits = reading(reads, residues, segments[0].source.plane % banks, arch.columns, banks)
+    return max(sum(read.events for read in reads), words + waits)
+
+
+def _walk_cycles(segment: MachineSegment, arch: Architecture) -> float:
+    """Cycles of the walk over the words of a segment in one step."""
     words = ceil_div(segment.bit_length, arch.columns)
     if segment.lanewise:
         return segment.kernel_rows * words * segment.repeats

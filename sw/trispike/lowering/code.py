@@ -1,6 +1,6 @@
 """From a task to machine code: places tensors, weights and constants and writes the program words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,16 +116,43 @@ def _scheduled(task: Task, arch: Architecture, resident: bool) -> tuple[InputPac
     refusal: PlacementError | None = None
     for packing in packings(task, arch):
         try:
-            placements = place_tensors(task, packing, arch)
-            options = [
-                whole_choices(layer, placements, {INPUT: packing}, task.time_steps, arch) for layer in task.layers
-            ]
-            return packing, placements, choose(task.layers, options, task.time_steps, arch, resident=resident)
+            return packing, *_packed_schedule(task, packing, arch, resident)
         except PlacementError as error:
             if refusal is None or packing == PLAIN:
                 refusal = error
     assert refusal is not None
     raise refusal
+
+
+def _packed_schedule(
+    task: Task, packing: InputPacking, arch: Architecture, resident: bool
+) -> tuple[dict[str, Placement], Schedule]:
+    """The faster one of placements that suit kernels read row by row, and of those for kernels that are read column by
+    column where that saves weight rows.
+
+    Raises:
+        Shortage: if not even the former fit.
+    """
+
+    def attempt(apart: Set[str]) -> tuple[dict[str, Placement], Schedule, list[list[Choice]]]:
+        placements = place_tensors(task, packing, arch, apart)
+        options = [whole_choices(layer, placements, {INPUT: packing}, task.time_steps, arch) for layer in task.layers]
+        return placements, choose(task.layers, options, task.time_steps, arch, resident=resident), options
+
+    placements, found, options = attempt(frozenset())
+    saving = {
+        layer.name
+        for layer, choices in zip(task.layers, options, strict=True)
+        if len(min(choices, key=lambda choice: choice.rows).plan.segments) > min(len(c.plan.segments) for c in choices)
+    }
+    if saving and any(part.stretches or part.choice is not options[part.layer][0] for part in found.parts):
+        try:
+            others, other, _ = attempt(saving)
+        except PlacementError:
+            return placements, found
+        if other.cycles < found.cycles:
+            return others, other
+    return placements, found
 
 
 def _part_words(

@@ -1,6 +1,6 @@
 """Where the spike trains of every tensor lie: formats, lifetimes and addresses in spike memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 from trispike_hw.architecture import Architecture
@@ -104,12 +104,15 @@ def _replaces(layer: Layer, source: Layer) -> bool:
     )
 
 
-def place_tensors(task: Task, packing: InputPacking, arch: Architecture) -> dict[str, Placement]:
+def place_tensors(
+    task: Task, packing: InputPacking, arch: Architecture, apart: Set[str] = frozenset()
+) -> dict[str, Placement]:
     """A placement for every input and every layer's output but an answer.
 
     Tensors that live at the same time do not overlap, unless one replaces the other (`buffers`). Rows, steps and bases
-    are apart as `aligned` wants them, as far as there is room. Several orders of first-fit are tried and the one with
-    the smallest peak is taken. What leaves without standing in memory has base 0, and addresses that memory has, too.
+    are apart as `aligned` wants them, as far as there is room; layers `apart` read their kernels column by column.
+    Several orders of first-fit are tried and the one with the smallest peak is taken. What leaves without standing in
+    memory has base 0, and addresses that memory has, too.
 
     Raises:
         Shortage: naming the tensor that does not fit.
@@ -121,7 +124,7 @@ def place_tensors(task: Task, packing: InputPacking, arch: Architecture) -> dict
     leaving = [layer for layer in task.exported if layer.name not in tight]
     passing = {layer.name: output_format(layer.shape, arch.columns) for layer in leaving}
     shared = buffers(task)
-    formats = aligned(task.layers, tight, shared, set(task.inputs), packing != PLAIN, arch)
+    formats = aligned(task.layers, tight, shared, set(task.inputs), packing != PLAIN, arch, apart)
     while True:
         placements = _placed(task, formats, shared, arch) | passing
         ends = {name: place.base + task.time_steps * place.plane for name, place in placements.items()}
