@@ -16,7 +16,7 @@ class WeightLoader(wiring.Component):
     `ready` at once. A row that has arrived is announced to the lanes of its pairs by `pause`. It must stand at the
     memories two cycles later, when the even lanes, whose read port it takes, have no event: `write` comes a
     cycle behind `pause`, and a register follows. With a lane alone the row waits at `rows`, and no register follows.
-    Latency: three cycles from a list word to its request, and those in which the program memory is not granted.
+    Latency: four cycles from a list word to its request, and those in which the program memory is not granted.
     Throughput: one row a cycle, with a lane alone in two. Back-pressure: waits for the request to be taken and for rows
     at any pace; rows are always taken. Reset: no run, every layer ready.
     """
@@ -44,7 +44,6 @@ class WeightLoader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pointer = Signal(range(self._arch.program_words))
-        word = Load(self.program_data)
         load = Signal(Load)
         left = Signal(16)  # rows of the burst that have not arrived
         address = Signal(range(self._arch.weight_rows))
@@ -96,16 +95,19 @@ class WeightLoader(wiring.Component):
                     m.next = "READ"
             with m.State("READ"), m.If(self.program_granted):
                 m.d.sync += pointer.eq(pointer + 1)
+                m.next = "HOLD"
+            with m.State("HOLD"):
+                m.d.sync += load.eq(self.program_data)  # out of a slow block RAM
                 m.next = "DECODE"
             with m.State("DECODE"):
-                m.d.sync += [load.eq(word), left.eq(word.count), address.eq(word.target)]
-                with m.Switch(word.kind):
+                m.d.sync += [left.eq(load.count), address.eq(load.target)]
+                with m.Switch(load.kind):
                     with m.Case(LoadKind.END):
                         m.next = "IDLE"
                     with m.Case(LoadKind.LOAD):
                         m.next = "REQUEST"
                     with m.Case(LoadKind.READY):
-                        m.d.sync += [ready_to.eq(word.count), some_ready.eq(1)]
+                        m.d.sync += [ready_to.eq(load.count), some_ready.eq(1)]
                         m.next = "READ"
                     with m.Case(LoadKind.WAIT):
                         m.next = "WAIT"

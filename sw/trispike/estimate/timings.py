@@ -85,7 +85,7 @@ class RowTimings:
 class LoaderTimings:
     """Weights from outside (weight_loader.py)."""
 
-    decode: int = 2  # reading and decoding a word of the load list
+    decode: int = 3  # reading and decoding a word of the load list
     request: int = 1  # until the request is taken
     wait: int = 1  # behind the end of a layer
     row: int = 1  # cycles of a row that comes
