@@ -9,7 +9,7 @@ from trispike import image
 from trispike.estimate import statistics
 from trispike.estimate.lane import Lane
 from trispike.estimate.row import Outlets, Row, RowLayer
-from trispike.estimate.statistics import assumed, measured
+from trispike.estimate.statistics import _balanced, assumed, measured
 from trispike.estimate.timings import TIMINGS, LaneTimings, RowTimings
 from trispike.estimate.work import ItemWork
 from trispike.examples import TEST_SET, load_digits
@@ -85,6 +85,12 @@ def test_typical_images_are_timed(digits_image, monkeypatch):
     found = measured(network, np.concatenate([x, np.zeros_like(x[:1])]))
     assert found.images == 7 and len(found.trains) == 2
     assert all(trains["input"].any() for trains in found.trains)  # the empty image is not typical
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(1, [0]), (2, [0, 2]), (3, [0, 1, 2]), (9, [0, 1, 2, 3])])
+def test_timed_images_make_up_for_each_other(count, chosen):
+    """0.1 is nearest to none too much; -0.3 balances it better than 0.2, which then balances both."""
+    assert _balanced(np.array([[0.1], [0.2], [-0.3], [5.0]]), count) == chosen
 
 
 def test_assumed_spikes_are_the_same_in_every_run(digits_image):

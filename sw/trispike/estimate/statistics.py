@@ -31,8 +31,8 @@ class Statistics:
 def measured(network: Network, x: np.ndarray, progress: Progress | None = None) -> Statistics:
     """What the golden model makes of images `x`, real [N, C, H, W], N >= 1.
 
-    Timed are the TIMED images whose additions per layer are nearest to the means: a layer's cycles grow with its
-    additions almost evenly, so an image with average additions takes average time.
+    Timed are TIMED images whose mean additions per layer are near those of all: a layer's cycles grow with its
+    additions almost evenly, so that images of average additions take average time.
 
     Raises:
         InputError: if the network does not take `x`.
@@ -42,15 +42,29 @@ def measured(network: Network, x: np.ndarray, progress: Progress | None = None) 
     counted = golden.run(x, progress=progress).additions
     additions = np.stack([counted[layer.name] for layer in network.layers], axis=1).astype(float)
     means = additions.mean(axis=0)
-    distances = (((additions - means) / np.maximum(means, 1)) ** 2).sum(axis=1)
-    nearest = np.sort(np.argsort(distances, kind="stable")[:TIMED])
-    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in nearest]
+    excess = (additions - means) / np.maximum(means, 1)
+    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in _balanced(excess, TIMED)]
     return Statistics(
         trains=tuple({name: train[0] for name, train in trains.items()} for trains in kept),
         additions={layer.name: float(mean) for layer, mean in zip(network.layers, means, strict=True)},
         images=len(x),
         assumed=False,
     )
+
+
+def _balanced(excess: np.ndarray, count: int) -> list[int]:
+    """Numbers of `count` rows of `excess`, or all, whose mean is small: the smallest row, then the ones that make up
+    best for those before them (herding: Welling, Herding dynamical weights to learn, ICML 2009)."""
+    left = np.ones(len(excess), bool)
+    total = np.zeros(excess.shape[1])
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(excess)):
+        distances = np.where(left, ((excess + total) ** 2).sum(axis=1), np.inf)
+        best = int(np.argmin(distances))
+        left[best] = False
+        total += excess[best]
+        chosen.append(best)
+    return sorted(chosen)
 
 
 def assumed(network: Network, rate: float = SPIKES_PER_BIT) -> Statistics:
