@@ -4,6 +4,7 @@ Place and route itself takes too long for a test."""
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_another_seed_is_tried_while_the_clock_is_missed(trispike, tools, tmp_pa
     code, _, err = build(trispike, "--seeds", "2")
     assert code == 1 and "reaches 32.0 MHz of the 40.0 MHz" in err
     assert build(trispike)[0] == 0 and (tmp_path / "runs").read_text() == "ran\n" * 3
+
+
+def test_a_build_that_says_nothing_any_more_gives_way_to_another_seed(trispike, tools, tmp_path, monkeypatch):
+    monkeypatch.setattr(bitstream, "PATIENCE", 1.0)
+    endless = "while true; do echo >> $RUNS.beats; sleep 0.05; done"
+    works = TOOLS["nextpnr-ecp5"] % json.dumps(REPORT)
+    tools(nextpnr_ecp5=f"case \"$*\" in *'--seed 1 '*) {endless} ;; *) {works} ;; esac")
+    code, _, err = build(trispike, "--seeds", "1")
+    assert code == 1
+    assert "error: the build has said nothing for 1 seconds and was stopped; build it with more --seeds or for" in err
+    beats = (tmp_path / "runs.beats").stat().st_size
+    time.sleep(0.5)
+    assert 0 < beats == (tmp_path / "runs.beats").stat().st_size  # what the build had started is gone, too
+    assert build(trispike)[0] == 0 and (tmp_path / "nano.bit").read_bytes() == b"bits"
 
 
 def test_a_tool_that_stops_is_quoted(trispike, tools, tmp_path):
