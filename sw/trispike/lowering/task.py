@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from trispike_hw.layout import Sink
 
 from ..network import INPUT, Layer, Mode, Network
+from ..program import Placement
 
 Shape = tuple[int, int, int]
 
@@ -15,7 +16,8 @@ class Task:
     """Layers in order of computation and the shapes (C, H, W) of the tensors that they read and the host writes.
 
     The tensor named `INPUT` may be packed as the network input may, all others stand as the machine writes them.
-    `sinks` says of layers, by name, whether their output leaves; where it says nothing it stays.
+    `sinks` says of layers, by name, whether their output leaves; where it says nothing it stays. `formats` says of
+    layers how their output stands in memory, at address 0, where that is not how the machine writes their shape.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Task:
     inputs: Mapping[str, Shape]
     layers: tuple[Layer, ...]
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    formats: Mapping[str, Placement] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network) -> "Task":

@@ -120,7 +120,7 @@ def place_tensors(
     tight = {name: output_format(shape, arch.columns) for name, shape in task.inputs.items()}
     if INPUT in tight:
         tight[INPUT] = input_format(task, packing, arch)
-    tight |= {layer.name: output_format(layer.shape, arch.columns) for layer in task.kept}
+    tight |= {layer.name: output_format(layer.shape, arch.columns) for layer in task.kept} | dict(task.formats)
     leaving = [layer for layer in task.exported if layer.name not in tight]
     passing = {layer.name: output_format(layer.shape, arch.columns) for layer in leaving}
     shared = buffers(task)
