@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import cocotb
+from cocotb_tools.config import libs_dir
 from cocotb_tools.runner import get_runner
 
 from trispike.cache import NewEntry, cache_directory, forget_oldest, hardware_sources, key_of
@@ -77,6 +78,7 @@ def compiled(simulator: Simulator, verilog: str, arch: Architecture, waves: bool
         simulator.engine,
         simulator.version,
         cocotb.__version__,
+        str(libs_dir),  # Verilator's programs hold the path: another environment's may be gone
         repr(waves),
     )
     target = cache_directory() / simulator.engine / key

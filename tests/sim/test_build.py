@@ -47,6 +47,13 @@ def test_another_design_is_another_entry(icarus):
     assert other != build.compiled(icarus, EMPTY, ARCH, waves=False)
 
 
+def test_another_environment_is_another_entry(icarus, tmp_path, monkeypatch):
+    """Verilator's programs load cocotb's libraries from where they were when it linked them."""
+    first = build.compiled(icarus, EMPTY, ARCH, waves=False)
+    monkeypatch.setattr(build, "libs_dir", tmp_path)
+    assert build.compiled(icarus, EMPTY, ARCH, waves=False) != first
+
+
 def test_the_oldest_entries_are_forgotten(icarus, cache, monkeypatch):
     monkeypatch.setattr(build, "_KEPT", 2)
     entries = [build.compiled(icarus, f"{EMPTY}// {number}\n", ARCH, waves=False) for number in range(3)]
