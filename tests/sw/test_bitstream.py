@@ -4,6 +4,8 @@ Place and route itself takes too long for a test."""
 
 import json
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from trispike.synthesis import bitstream
+from trispike.synthesis import bitstream, watch
 from trispike.synthesis.boards import BOARDS
 from trispike.synthesis.yosys import run_yosys
 from trispike_hw.architecture import Architecture, preset
@@ -115,7 +117,7 @@ def test_another_seed_is_tried_while_the_clock_is_missed(trispike, tools, tmp_pa
 
 
 def test_a_build_that_says_nothing_any_more_gives_way_to_another_seed(trispike, tools, tmp_path, monkeypatch):
-    monkeypatch.setattr(bitstream, "PATIENCE", 1.0)
+    monkeypatch.setattr(watch, "PATIENCE", 1.0)
     endless = "while true; do echo >> $RUNS.beats; sleep 0.05; done"
     works = TOOLS["nextpnr-ecp5"] % json.dumps(REPORT)
     tools(nextpnr_ecp5=f"case \"$*\" in *'--seed 1 '*) {endless} ;; *) {works} ;; esac")
@@ -126,6 +128,27 @@ def test_a_build_that_says_nothing_any_more_gives_way_to_another_seed(trispike, 
     time.sleep(0.5)
     assert 0 < beats == (tmp_path / "runs.beats").stat().st_size  # what the build had started is gone, too
     assert build(trispike)[0] == 0 and (tmp_path / "nano.bit").read_bytes() == b"bits"
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_however_a_command_is_ended_nothing_goes_on(trispike, tools, tmp_path, ending):
+    beats = tmp_path / "runs.beats"
+    tools(nextpnr_ecp5="while true; do echo >> $RUNS.beats; sleep 0.05; done")
+
+    def end() -> None:
+        for _ in range(600):
+            time.sleep(0.05)
+            if beats.exists():
+                os.kill(os.getpid(), getattr(signal, ending))
+                return
+
+    threading.Thread(target=end, daemon=True).start()
+    code, _, err = build(trispike)
+    assert (code, err.splitlines()[-1]) == (1, "error: interrupted before the end; no output was written")
+    heard = beats.stat().st_size
+    time.sleep(0.5)
+    assert heard == beats.stat().st_size
+    assert not (tmp_path / "nano.bit").exists()
 
 
 def test_a_tool_that_stops_is_quoted(trispike, tools, tmp_path):

@@ -8,10 +8,10 @@ import pytest
 
 from trispike import cli
 from trispike.errors import ToolError
-from trispike.synthesis import netlist, nextpnr, synth
+from trispike.synthesis import netlist, nextpnr, synth, watch
 from trispike.synthesis.nextpnr import Routing, median_and_best, routing_of
 from trispike.synthesis.report import SynthesisReport
-from trispike.synthesis.targets import ECP5, ICE40UP, TARGETS, XC7
+from trispike.synthesis.targets import ECP5, ICE40UP, TARGETS, XC7, Router
 from trispike_hw.architecture import preset
 
 ARCH = preset("nano")
@@ -155,6 +155,42 @@ def test_a_small_design_is_placed_and_routed(tools, device):
     assert found.resources["lut"] > 0 and found.excess is None
     assert [routing.seed for routing in found.routings] == [1, 2]
     assert all(routing.fmax_mhz > 20 and "sum" in routing.path_from for routing in found.routings)
+
+
+ENDLESS = """
+import json, sys, time
+
+def run(arguments):
+    if arguments[arguments.index("--seed") + 1] != "2":
+        time.sleep(60)
+    path = [{"from": {"cell": "a"}, "to": {"cell": "b"}, "delay": 1.0, "net": "n"}]
+    report = {
+        "fmax": {"clk": {"achieved": 50.0}},
+        "utilization": {"TRELLIS_COMB": {"used": 7}},
+        "critical_paths": [{"from": "posedge clk", "to": "posedge clk", "path": path}],
+    }
+    with open(arguments[arguments.index("--report") + 1], "w") as file:
+        json.dump(report, file)
+"""
+
+
+@pytest.mark.slow
+def test_seeds_without_an_end_are_left_out_and_said(tools, tmp_path, trispike, monkeypatch):
+    (tmp_path / "endless_router.py").write_text(ENDLESS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(watch, "PATIENCE", 1.0)
+    target = replace(TARGETS["ecp5-25k"], family=replace(ECP5, router=Router("endless_router", "run")))
+    found = synth.synthesise_verilog(SMALL, ARCH, target, (1, 2))
+    assert [routing.seed for routing in found.routings] == [2]
+    assert found.to_dict()["stuck_seeds"] == [1]
+    with pytest.raises(
+        ToolError, match=r"^endless-router could not .*ecp5-25k: with seed 3 it said nothing for 1 seconds"
+    ):
+        synth.synthesise_verilog(SMALL, ARCH, target, (1, 3))
+    monkeypatch.setattr(cli.synth, "synthesise", lambda *arguments: found)
+    _, _, err = trispike("synth", "--preset", "nano", "--device", "ecp5-25k")
+    assert err.splitlines()[-1] == "without an end, and stopped: the router with seed 1"
 
 
 @pytest.mark.slow

@@ -3,9 +3,12 @@
 Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 an error inside trispike.
 """
 
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 
 import typer
@@ -62,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` if `arguments` is None) and return its exit code."""
     state = State()
     try:
-        app(args=arguments, prog_name="trispike", obj=state)
+        with _ended_like_ctrl_c():
+            app(args=arguments, prog_name="trispike", obj=state)
     except SystemExit as end:  # the way in which typer ends, well or badly
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except TrispikeError as error:
@@ -75,6 +79,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"internal error: {type(error).__name__}: {error}{again}")
         return 3
     return 0
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """A terminal that closes and a polite kill do what Ctrl-C does: nothing half-written, nothing left running."""
+    if threading.current_thread() is not threading.main_thread():  # no other one may say what signals do
+        yield
+        return
+    names = ("SIGTERM", "SIGHUP")  # Windows has only the first
+    endings = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {ending: signal.signal(ending, signal.default_int_handler) for ending in endings}
+    try:
+        yield
+    finally:
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
 
 
 def _trace(state: State) -> None:

@@ -50,3 +50,5 @@ def _show(report: SynthesisReport) -> None:
     count = len(report.routings)
     say(f"{median} MHz, median of {count} seed{'s' * (count != 1)}; best {best} MHz")
     say(f"critical path: {slowest.path_from} to {slowest.path_to}")
+    if report.stuck_seeds:
+        say(f"without an end, and stopped: the router with seed {', '.join(map(str, report.stuck_seeds))}")

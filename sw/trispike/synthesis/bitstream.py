@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,25 +15,16 @@ from trispike_hw.architecture import Architecture
 from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..errors import DeviceError, ToolError
 from ..files import new_directory
+from . import watch
 from .boards import Board
 from .targets import ECP5_MAPPING, ECP5_PLACER, ICE40UP_MAPPING
+from .watch import StuckError, run_watched
 
 _NAME = "top"
 _REPORT = "report.json"
 _NOTE = "README.txt"
 _LOG = "build.log"
 _KEPT = 16
-
-PATIENCE = 600.0
-"""Seconds without a message after which a build counts as stuck: nextpnr's static placer looks for ever for a place for
-a chain of cells (`legalise_placement_strict`) where a full device has none left."""
-
-_GLANCE = 0.2
-"""Seconds between two looks at the messages."""
-
-
-class _Stuck(ToolError):
-    """A build says nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ def build_bitstream(
 ) -> Bitstream:
     """The bitstream of `arch` with a clock of `mhz` on `board`, made now or earlier; with the board's external memory
     if `memory` says so, or if it says nothing and the board has it unasked. Place and route is random: while the clock
-    is missed, or nothing is heard for PATIENCE seconds, it is tried again with another of so many `seeds`. If all miss
+    is missed, or a tool gets stuck (`watch.PATIENCE`), it is tried again with another of so many `seeds`. If all miss
     the clock, the result is the fastest one.
 
     Raises:
@@ -79,7 +67,7 @@ def build_bitstream(
     for seed in range(1, seeds + 1):
         try:
             builds.append(_built(board, arch, mhz, memory, seed))
-        except _Stuck:
+        except StuckError:
             if seed == seeds and not builds:
                 raise
             continue
@@ -197,42 +185,19 @@ def _tool(name: str) -> Tool:
 def _run(directory: Path, script: str, tools: dict[str, Tool], kept_log: Path) -> None:
     """Run the script of a build in `directory`; if it fails, its log is kept."""
     variables = {name.upper().replace("-", "_"): tool.path for name, tool in tools.items()}
-    log = directory / _LOG
-    with log.open("wb") as messages:
-        process = subprocess.Popen(
-            ["sh", f"{script}.sh"], cwd=directory, env=os.environ | variables, stdout=messages,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        try:
-            stuck = not _heard_to_the_end(process, directory)
-        finally:
-            with suppress(ProcessLookupError):  # what the script started goes with it
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if process.returncode:
+    command = ["sh", f"{script}.sh"]
+    code, stuck = run_watched(command, directory, directory / _LOG, lambda: _logs(directory), variables)
+    if code:
         logs = [path.read_text(encoding="utf-8", errors="replace") for path in _logs(directory)]
         kept_log.write_text("\n".join(logs), encoding="utf-8")
         if stuck:
-            raise _Stuck(
-                f"the build has said nothing for {PATIENCE:g} seconds and was stopped; build it with more --seeds or "
-                f"for a larger device; the log is {kept_log}"
+            raise StuckError(
+                f"the build has said nothing for {watch.PATIENCE:g} seconds and was stopped; build it with more "
+                f"--seeds or for a larger device; the log is {kept_log}"
             )
         errors = [line for text in logs for line in text.splitlines() if line.startswith("ERROR: ")]
-        reason = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else f"exit code {process.returncode}"
+        reason = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else f"exit code {code}"
         raise ToolError(f"the build stopped: {reason}; the log is {kept_log}")
-
-
-def _heard_to_the_end(process: subprocess.Popen, directory: Path) -> bool:
-    """Wait for the build in `directory`; False, at once, when there has been no message for PATIENCE seconds."""
-    said, since = -1, time.monotonic()
-    while process.poll() is None:
-        time.sleep(_GLANCE)
-        length = sum(path.stat().st_size for path in _logs(directory))
-        if length != said:
-            said, since = length, time.monotonic()
-        elif time.monotonic() - since > PATIENCE:
-            return False
-    return True
 
 
 def _logs(directory: Path) -> list[Path]:

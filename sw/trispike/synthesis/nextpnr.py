@@ -4,14 +4,15 @@ import importlib.util
 import json
 import re
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ToolError
+from . import watch
 from .targets import Router, Target
+from .watch import StuckError, run_watched
 
 _START = "import sys, {package}; sys.exit({package}.{function}(sys.argv[1:]))"
 
@@ -43,21 +44,32 @@ def place_and_route(target: Target, directory: Path, netlist: str, seed: int, fr
 
     Raises:
         ToolError: if the tool is missing or fails; the sentence quotes it.
+        StuckError: if it says nothing any more.
     """
     router = target.family.router
     assert router is not None
     require(router)
-    report, log = f"seed_{seed}.json", f"seed_{seed}.log"
+    report, log, rest = f"seed_{seed}.json", f"seed_{seed}.log", f"seed_{seed}.out"
     options = ["--json", netlist, "--report", report, "--log", log, "--quiet", "--timing-allow-fail"]
     options += ["--seed", str(seed), "--freq", str(frequency)]
     start = _START.format(package=router.package, function=router.function)
     command = [sys.executable, "-c", start, *target.options, *target.family.options, *options]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
-    if done.returncode or not (directory / report).exists():
+    for name in (report, log, rest):
+        (directory / name).unlink(missing_ok=True)
+    code, stuck = run_watched(command, directory, directory / rest, lambda: [directory / log])
+    said = (directory / rest).read_text(encoding="utf-8", errors="replace")
+    (directory / rest).unlink()
+    failed = f"{router.distribution} could not place and route for {target.name}"
+    if stuck:
+        raise StuckError(
+            f"{failed}: with seed {seed} it said nothing for {watch.PATIENCE:g} seconds and was stopped; try more "
+            f"--seeds or a larger device"
+        )
+    if code or not (directory / report).exists():
         written = (directory / log).read_text(encoding="utf-8", errors="replace") if (directory / log).exists() else ""
-        errors = re.findall(r"^ERROR: (.*?)\.?$", written + "\n" + done.stderr, re.MULTILINE)
-        reason = errors[0] if errors else (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ToolError(f"{router.distribution} could not place and route for {target.name}: {reason}")
+        errors = re.findall(r"^ERROR: (.*?)\.?$", written + "\n" + said, re.MULTILINE)
+        reason = errors[0] if errors else (said.strip().splitlines() or ["no message"])[-1]
+        raise ToolError(f"{failed}: {reason}")
     return json.loads((directory / report).read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,8 @@ class SynthesisReport:
 
     `resources` by name ("lut", "ff", "bram", "dsp", and "spram" where there are) as synthesised: a CCU2C counts two
     look-up tables, a distributed RAM those that hold it. `blocks` says the same of every block, named by its place in
-    the hierarchy, all instances of one kind together. `cells` counts types. `routings` are the runs of the router.
+    the hierarchy, all instances of one kind together. `cells` counts types. `routings` are the runs of the router,
+    `stuck_seeds` those seeds with which it found no end.
     """
 
     architecture: str
@@ -25,6 +26,7 @@ class SynthesisReport:
     cells: dict[str, int]
     routings: tuple[Routing, ...]
     tools: dict[str, str]
+    stuck_seeds: tuple[int, ...] = ()
 
     @property
     def excess(self) -> str | None:
@@ -55,5 +57,6 @@ class SynthesisReport:
             "blocks": self.blocks,
             "cells": self.cells,
             "seeds": [asdict(routing) for routing in self.routings],
+            "stuck_seeds": list(self.stuck_seeds),
             "tools": self.tools,
         }

@@ -17,6 +17,7 @@ from . import netlist
 from .nextpnr import place_and_route, require, routing_of
 from .report import SynthesisReport
 from .targets import Target
+from .watch import StuckError
 from .yosys import read_design, run_yosys
 
 Progress = Callable[[float, int], None]  #: called with the number of steps done and of all steps
@@ -37,7 +38,7 @@ def synthesise(
     and the device has a router.
 
     Raises:
-        ToolError: if a tool is missing or fails.
+        ToolError: if a tool is missing or fails, or the router gets stuck with every seed.
         OutputError: if the cache cannot be written.
     """
     from trispike_hw.verilog import generate  # slow to import
@@ -72,11 +73,16 @@ def synthesise_verilog(
     advance(1, steps)
     if target.family.router is None or report.excess:
         return report
-    routings = []
+    routings, stuck = [], []
     for number, seed in enumerate(seeds):
-        routings.append(routing_of(_routed(entry, target, seed), seed))
+        try:
+            routings.append(routing_of(_routed(entry, target, seed), seed))
+        except StuckError:
+            stuck.append(seed)
+            if len(stuck) == len(seeds):
+                raise
         advance(2 + number, steps)
-    return replace(report, routings=tuple(routings))
+    return replace(report, routings=tuple(routings), stuck_seeds=tuple(stuck))
 
 
 def _synthesised(verilog: str, target: Target) -> Path:
