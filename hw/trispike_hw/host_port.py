@@ -117,6 +117,7 @@ class HostPort(wiring.Component):
         with m.If(self.busy):
             m.d.sync += answer_taken.eq(1)
 
+        # Behind COMMAND words are always taken: there `valid` says so, without what a command may have to wait for.
         with m.FSM(name="command_fsm"):
             with m.State("COMMAND"):
                 m.d.comb += self.i.ready.eq(~(self.busy | self.run))
@@ -137,13 +138,13 @@ class HostPort(wiring.Component):
             with m.State("ADDRESS"):
                 m.d.comb += self.i.ready.eq(1)
                 restart_row()
-                with m.If(taken):
+                with m.If(self.i.valid):
                     m.d.sync += address.eq(self.i.payload)
                     m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [rows_left.eq(self.i.payload), self.load_list.eq(self.i.payload)]
-                with m.If(taken):
+                with m.If(self.i.valid):
                     m.d.sync += [
                         self.unknown_command.eq(~known),
                         self.run.eq(known & (command.opcode == Opcode.RUN)),
@@ -153,7 +154,7 @@ class HostPort(wiring.Component):
                         m.next = "PAYLOAD"
             with m.State("PAYLOAD"):
                 m.d.comb += self.i.ready.eq(1)
-                with m.If(taken):
+                with m.If(self.i.valid):
                     m.d.sync += [row.eq(coming), words_left.eq(words_left - 1)]
                     with m.If(words_left == 0):
                         restart_row()
