@@ -84,6 +84,7 @@ class Fetch(wiring.Component):
             step.valid.eq(last_word),
             step.carry.eq(~last_word),
             ring.time_steps.eq(self.time_steps),
+            ring.ending.eq(active & last_word & last_row),
             ring.finish.eq(finish),
             ring.next_address.eq(step.sum),
             ring.free.eq(~active),

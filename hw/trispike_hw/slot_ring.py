@@ -29,13 +29,15 @@ class SlotRing(wiring.Component):
     back where a segment begins its next step; the one that is alone in its item goes on from there, see `again`.
     Latency: two cycles from an item's last slot to `load`. Throughput: one segment a cycle; of an item with two
     segments, two in three cycles. Back-pressure: `i` is not ready while the ring is full, nor in a cycle in which an
-    address comes back. Reset: empty.
+    address may come back. Reset: empty.
 
     Members
     -------
     i : In(stream.Signature(slot(arch)))
     time_steps : In(5)
         T, 1..16; stands still while an item is inside.
+    ending : In(1)
+        The walk over `segment` may end in this cycle: comes with every `finish`, and earlier, for `i` waits for it.
     finish : In(1)
         The walk over `segment` ends in this cycle.
     next_address : In(spike_address_bits)
@@ -61,6 +63,7 @@ class SlotRing(wiring.Component):
             {
                 "i": In(stream.Signature(slot(arch))),
                 "time_steps": In(5),
+                "ending": In(1),
                 "finish": In(1),
                 "next_address": In(arch.spike_address_bits),
                 "free": In(1),
@@ -132,7 +135,7 @@ class SlotRing(wiring.Component):
         returned = Signal()
         m.d.comb += [
             returned.eq(self.finish & comes_back),
-            self.i.ready.eq(((put_at - item_at)[: len(put_at)] != depth) & ~returned),
+            self.i.ready.eq(((put_at - item_at)[: len(put_at)] != depth) & ~(self.ending & comes_back)),
             put.en.eq(self.i.valid & self.i.ready),
             put.addr.eq(put_at),
             *(put.data[name].eq(self.i.payload[name]) for name, _ in segment(arch)),

@@ -56,6 +56,7 @@ def walked(items: list[list[int]], steps: int, seed: int, stall: float, longest:
         while len(walks) < total or left:
             assert gap < 1000, f"nothing came behind walk {len(walks)}"
             ctx.set(dut.free, left == 0)
+            ctx.set(dut.ending, left == 1 or (left > 1 and rng.random() < 0.5))
             ctx.set(dut.finish, left == 1)
             ctx.set(dut.next_address, (address + STEP) % NANO.spike_words if left == 1 else rng.getrandbits(12))
             if left:
