@@ -57,6 +57,7 @@ class DenseArray(wiring.Component):
                 "output_pitch": In(8),  # words of an output pixel; even, like `output`
                 "scale": In(5),
                 "busy": Out(1),
+                "written": Out(WritePort(range(activation_words), word)),  # what goes back, or synthesis drops it all
             }
         )
 
@@ -199,6 +200,11 @@ class DenseArray(wiring.Component):
             put.en.eq(self.activations.enable | complete),
             put.addr.eq(Mux(self.activations.enable, self.activations.address, stored)),
             put.data.eq(Mux(self.activations.enable, self.activations.data, Cat(earlier, clipped))),
+        ]
+        m.d.comb += [
+            self.written.enable.eq(complete),
+            self.written.address.eq(stored),
+            self.written.data.eq(Cat(earlier, clipped)),
         ]
         with m.If(stages[-1].valid):
             m.d.sync += [half.eq(~half), earlier.eq(clipped)]
