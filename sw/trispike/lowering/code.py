@@ -61,6 +61,7 @@ def place(task: Task, arch: Architecture, *, resident: bool = True) -> Placed:
         best = _placed(task, arch, resident)
     except Shortage as shortage:
         best, refusal = None, shortage
+    # Layer by layer, each on top of what has won before: how a tensor is packed also changes what its readers take.
     for layer, counts in packable(task, arch.columns):
         so_far = best.task if best else task
         for pixels in counts:

@@ -7,6 +7,7 @@ nothing of it. To it the layer is one of `columns` channels and half the width, 
 to a pixel.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -25,12 +26,12 @@ def packable(task: Task, columns: int) -> Iterator[tuple[Layer, tuple[int, ...]]
     Every spike of their sources must reach all channels, and so must every spike of theirs: a lane-wise segment wants
     its channels in the columns that they have by themselves. What leaves the machine keeps its place there.
     """
-    readers = {segment.source: [] for layer in task.layers for segment in layer.segments}
+    readers: defaultdict[str, set[Kind]] = defaultdict(set)
     for layer in task.layers:
         for segment in layer.segments:
-            readers[segment.source].append(segment.kind)
+            readers[segment.source].add(segment.kind)
     for layer in task.layers:
-        kinds = {segment.kind for segment in layer.segments} | set(readers.get(layer.name, ()))
+        kinds = {segment.kind for segment in layer.segments} | readers[layer.name]
         fires = layer.mode in (Mode.RELU, Mode.SIGNED)
         if not fires or kinds != {Kind.BROADCAST} or task.sink(layer) is not Sink.STORE:
             continue
