@@ -90,12 +90,7 @@ def _measured(run, bring, loaded: dict[str, Data], images: int, simulated: bool)
             loaded[run.network] = bring[run.network]()
         return measure.network(run, loaded[run.network], images, simulated)
     except (Skipped, TrispikeError, ModuleNotFoundError) as reason:
-        return {
-            "network": run.network,
-            "preset": run.preset,
-            "time_steps": run.time_steps,
-            "skipped": str(reason),
-        }
+        return run.names | {"skipped": str(reason)}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from trispike.synthesis.targets import TARGETS
 from trispike_hw.architecture import preset
 from trispike_hw.devices import DEVICES
 
-from .cases import SILENT, Data
+from .cases import Data
 from .dense_array.array import WORD, DenseArray
 from .dense_array.cycles import network_cycles
 
@@ -42,7 +42,7 @@ def figures(data: Data) -> dict[str, Any]:
     """Its cycles for ResNet-8 and its size, without a clock: cycles x LUT needs none."""
     arch = preset(PRESET)
     report = synthesise_verilog(design(), arch, TARGETS[DEVICE], ())
-    network = api.compile(data.model, arch, calibration=data.calibration, silent=SILENT).network
+    network = api.compile(data.model, arch, calibration=data.calibration, silent=1).network
     figures = report.to_dict()
     return {
         "preset": PRESET,

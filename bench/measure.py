@@ -15,7 +15,7 @@ from trispike_hw.architecture import build, preset
 from trispike_hw.layer_counters import STALLS
 from trispike_sim.report import ImageReport
 
-from .cases import SILENT, Data, Run
+from .cases import Data, Run
 
 DEVICES = {"nano": "ice40up5k", "small": "ecp5-25k", "base": "ecp5-45k", "large": "ecp5-85k"}
 """Where the clock of a preset is measured."""
@@ -35,12 +35,14 @@ def design(name: str, device: str, seeds: int) -> dict[str, Any]:
 
 def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any]:
     """A network on a preset: cycles from input in to answer out and additions, means of the first `images` images."""
-    row: dict[str, Any] = {"network": run.network, "preset": run.preset, "time_steps": run.time_steps}
+    row: dict[str, Any] = run.names
     if run.changes:
         row["changes"] = run.changes
     arch = build(preset(run.preset).model_dump() | run.changes)
     try:
-        program = api.compile(data.model, arch, calibration=data.calibration, time_steps=run.time_steps, silent=SILENT)
+        program = api.compile(
+            data.model, arch, calibration=data.calibration, time_steps=run.time_steps, silent=run.silent
+        )
     except PlacementError as error:
         return row | {"skipped": str(error)}
     x = data.images[:images]

@@ -47,6 +47,7 @@ def against_dense(
     return [
         {
             "time_steps": row["time_steps"],
+            "silent": row["silent"],
             "cycles_x_lut": row["cycles"] * made["lut"],
             "dense_cycles_x_lut": dense["cycles"] * dense["lut"],
             "ratio": round(row["cycles"] * made["lut"] / (dense["cycles"] * dense["lut"]), 3),

@@ -13,13 +13,14 @@ DESIGNS = {
     "LUT per PE": "lut_per_pe", "MHz (median)": "fmax_mhz", "note": "note",
 }  # fmt: skip
 NETWORKS = {
-    "network": "network", "preset": "preset", "T": "time_steps", "cycles": "cycles", "additions": "additions",
-    "useful share": "useful_share", "images/s": "images_per_second", "images/s per kLUT": "images_per_second_per_klut",
-    "note": "note",
+    "network": "network", "preset": "preset", "T": "time_steps", "s": "silent", "cycles": "cycles",
+    "additions": "additions", "useful share": "useful_share", "images/s": "images_per_second",
+    "images/s per kLUT": "images_per_second_per_klut", "note": "note",
 }  # fmt: skip
 LANE_CYCLES = {
-    "network": "network", "preset": "preset", "T": "time_steps", "event": "events", "no spike in the word": "no_event",
-    "no word yet": "no_word", "TSA row busy": "drain", "weights written": "weights", "no item": "no_item",
+    "network": "network", "preset": "preset", "T": "time_steps", "s": "silent", "event": "events",
+    "no spike in the word": "no_event", "no word yet": "no_word", "TSA row busy": "drain",
+    "weights written": "weights", "no item": "no_item",
 }  # fmt: skip
 AGAINST_E3NE = {
     "preset": "preset",
@@ -27,7 +28,13 @@ AGAINST_E3NE = {
     "images per cycle and LUT of Xilinx 7": "images_per_cycle_and_xc7_lut",
     "images per second and LUT of ECP5": "images_per_second_and_ecp5_lut",
 }
-AGAINST_DENSE = {"T": "time_steps", "trispike": "cycles_x_lut", "dense": "dense_cycles_x_lut", "ratio": "ratio"}
+AGAINST_DENSE = {
+    "T": "time_steps",
+    "s": "silent",
+    "trispike": "cycles_x_lut",
+    "dense": "dense_cycles_x_lut",
+    "ratio": "ratio",
+}
 """Columns of the tables: heading and key."""
 
 

@@ -12,10 +12,10 @@ DESIGN = {
 }  # fmt: skip
 XILINX = DESIGN | {"device": "xc7", "fmax_mhz": None, "cells": {"LUT6": 4000, "LUT2": 1000, "RAM32M": 99}}
 LENET = {
-    "network": "LeNet-5", "preset": "small", "time_steps": 6, "cycles": 10000, "additions": 5, "useful_share": 0.5,
-    "source": "simulated",
+    "network": "LeNet-5", "preset": "small", "time_steps": 6, "silent": 1, "cycles": 10000, "additions": 5,
+    "useful_share": 0.5, "source": "simulated",
 }  # fmt: skip
-SKIPPED = {"network": "DS-CNN", "preset": "base", "time_steps": 8, "skipped": "there is no file"}
+SKIPPED = {"network": "DS-CNN", "preset": "base", "time_steps": 8, "silent": 1, "skipped": "there is no file"}
 
 
 def test_images_per_second_at_the_clock():
@@ -41,7 +41,7 @@ def test_where_the_cycles_of_the_lanes_go():
             "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
         }
     )  # fmt: skip
-    assert "| LeNet-5 | small | 6 | 0.5 | 0.2 | 0.1 | 0.05 | 0.03 | 0.12 |" in text
+    assert "| LeNet-5 | small | 6 | 1 | 0.5 | 0.2 | 0.1 | 0.05 | 0.03 | 0.12 |" in text
 
 
 def test_against_e3ne():
