@@ -52,7 +52,7 @@ RUNS = (
     Run("LeNet-5", "large", 6),
     Run("ResNet-8", "base", 8),
     Run("ResNet-8", "base", 6),
-    Run("ResNet-8", "base", 5, silent=2),  # as accurate as in float, see docs/accuracy.md
+    Run("ResNet-8", "base", 5, silent=2),  # within half a percent of float or above, see docs/accuracy.md
     Run("ResNet-8", "large", 8),
     Run("DS-CNN", "base", 8),
     Run("ResNet-20 shape", "base", 8, changes={"program_words": 2048}),

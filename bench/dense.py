@@ -42,6 +42,7 @@ def figures(data: Data) -> dict[str, Any]:
     """Its cycles for ResNet-8 and its size, without a clock: cycles x LUT needs none."""
     arch = preset(PRESET)
     report = synthesise_verilog(design(), arch, TARGETS[DEVICE], ())
+    # Only the shapes of its layers count here, which no s changes; a given one is not looked for.
     network = api.compile(data.model, arch, calibration=data.calibration, silent=1).network
     figures = report.to_dict()
     return {
