@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,14 +13,25 @@ from .architecture import Architecture
 from .layout import spike_word
 from .ports import BLOCK_RAM, WritePort
 
-SLICE_WORDS = 1024
-"""Words of the widest block RAM that holds as many: deeper banks are slices of this depth."""
+BLOCK_RAM_BITS = 1 << 14
+"""Bits of the block RAM that slices are cut for; it takes a power of two of bits a word, from one on."""
 
 READ_LATENCY = 3
 """Cycles from an address to its word at the lanes of an array."""
 
 READ_LATENCY_ALONE = 1
 """The same for a lane alone, whose clock is slow and whose registers are few."""
+
+
+def slice_depths(words: int, width: int) -> list[int]:
+    """Words that the slices of a bank are deep, whose `words` words have `width` bits, a power of two.
+
+    Powers of two, falling: as few slices as take the fewest block RAMs, none of them deeper than a block RAM is. 3072
+    words of 32 bits are 2048, in four block RAMs of 8 bits, and 1024, in two of 16. The last slice need not be full.
+    """
+    block = BLOCK_RAM_BITS // width  # words of a slice that is one block RAM
+    whole, rest = divmod(-(-words // block), width)
+    return whole * [width * block] + [block << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
 
 
 def rotated(m: Module, values: Sequence[Value | data.View], distance: Signal) -> Sequence[Value | data.View]:
@@ -75,14 +86,17 @@ class SpikeMemory(wiring.Component):
 
         # The way from the one writer to all banks is long; not in a machine of one lane.
         given = self.write.address
-        slices = -(-self._arch.spike_words // banks // SLICE_WORDS)
-        enables = [Signal(slices, name=f"enables{bank}") for bank in range(banks)]
-        layout = data.StructLayout({"address": len(given) - bank_bits, "word": spike_word(self._arch)})
+        word = spike_word(self._arch)
+        bank_words = self._arch.spike_words // banks
+        depths = slice_depths(bank_words, word.size)
+        enables = [Signal(len(depths), name=f"enables{bank}") for bank in range(banks)]
+        layout = data.StructLayout({"address": len(given) - bank_bits, "word": word})
         written = Signal(layout, reset_less=True)
         writing = m.d.comb if self._arch.lone_lane else m.d.sync
+        given_slice = _slice(given[bank_bits:], depths)
         writing += [
             *(
-                enables[bank].eq(Mux(self.write.enable & (given[:bank_bits] == bank), _slice(given[bank_bits:]), 0))
+                enables[bank].eq(Mux(self.write.enable & (given[:bank_bits] == bank), given_slice, 0))
                 for bank in range(banks)
             ),
             written.address.eq(given[bank_bits:]),
@@ -94,19 +108,18 @@ class SpikeMemory(wiring.Component):
         m.d.sync += [back.eq(-1 - count), read_count.eq(count)]
         lanes = self._arch.cluster_lanes
         addresses = rotated(m, [self.address[lane % lanes][bank_bits:] for lane in range(banks)], back)
-        word = spike_word(self._arch)
         arriving = m.d.comb if self._arch.lone_lane else m.d.sync
         arriving += arrived_count.eq(read_count)
         arrived = []
         for bank, address in enumerate(addresses):
             # A register for each slice, zero unless that is the one: an OR behind them makes the bank's word.
-            wanted = Signal(slices, name=f"wanted{bank}")
-            m.d.sync += wanted.eq(_slice(address))
-            parts = [Signal(word, name=f"arrived{bank}_{part}", reset_less=True) for part in range(slices)]
+            wanted = Signal(len(depths), name=f"wanted{bank}")
+            if len(depths) > 1:
+                m.d.sync += wanted.eq(_slice(address, depths))
+            parts = [Signal(word, name=f"arrived{bank}_{part}", reset_less=True) for part in range(len(depths))]
             for part, out in enumerate(parts):
-                words = min(SLICE_WORDS, self._arch.spike_words // banks - part * SLICE_WORDS)
                 m.submodules[f"bank{bank}_{part}"] = memory_slice = memory.Memory(
-                    shape=word, depth=words, init=[], attrs=BLOCK_RAM
+                    shape=word, depth=min(depths[part], bank_words - sum(depths[:part])), init=[], attrs=BLOCK_RAM
                 )
                 write, read = memory_slice.write_port(), memory_slice.read_port()
                 m.d.comb += [
@@ -115,7 +128,7 @@ class SpikeMemory(wiring.Component):
                     write.data.eq(written.word),
                     read.addr.eq(address),
                 ]
-                arriving += out.eq(Mux(wanted[part], read.data, 0) if slices > 1 else read.data)
+                arriving += out.eq(Mux(wanted[part], read.data, 0) if len(depths) > 1 else read.data)
             arrived.append(reduce(or_, (part.as_value() for part in parts)))
         words = rotated(m, arrived, arrived_count)
         leaving = m.d.comb if self._arch.lone_lane else m.d.sync
@@ -126,6 +139,9 @@ class SpikeMemory(wiring.Component):
         return m
 
 
-def _slice(address: Any) -> Value:
+def _slice(address: Any, depths: Sequence[int]) -> Value:
     """One bit for each slice of a bank: which of them holds the word at `address` of the bank."""
-    return Const(1) << address[(SLICE_WORDS - 1).bit_length() :]
+    before_last = Cat(
+        address[depth.bit_length() - 1 :] == sum(depths[:part]) // depth for part, depth in enumerate(depths[:-1])
+    )
+    return Cat(before_last, ~before_last.any())

@@ -7,12 +7,29 @@ from amaranth.sim import Simulator
 from shapes import PAIR
 
 from trispike_hw import architecture
-from trispike_hw.spike_memory import READ_LATENCY, READ_LATENCY_ALONE, SpikeMemory
+from trispike_hw.spike_memory import READ_LATENCY, READ_LATENCY_ALONE, SpikeMemory, slice_depths
 
 
 @pytest.mark.parametrize(
-    ("lanes", "spike_words"), [(1, 256), (2, 256), (4, 256), (8, 256), (1, 4608), (2, 4608)]
-)  # in banks of 2304 words, slices of 1024, the last one shorter
+    ("words", "width", "depths"),
+    [
+        (128, 32, [512]),
+        (768, 16, [1024]),
+        (1536, 32, [1024, 512]),
+        (2304, 32, [2048, 512]),
+        (3072, 32, [2048, 1024]),
+        (3584, 32, [2048, 1024, 512]),
+        (40000, 8, [16384, 16384, 8192]),
+    ],
+)
+def test_slices_take_the_fewest_block_rams(words: int, width: int, depths: list[int]) -> None:
+    assert slice_depths(words, width) == depths
+
+
+@pytest.mark.parametrize(
+    ("lanes", "spike_words"),
+    [(1, 256), (2, 256), (4, 256), (8, 256), (1, 4608), (2, 4608), (2, 6144), (2, 7168), (4, 6144)],
+)  # banks of one slice, of two, the last one full or not, and of three
 def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
     rng = random.Random(lanes)
     arch = architecture.build(PAIR.model_dump() | {"lanes": lanes, "spike_words": spike_words})
@@ -20,7 +37,8 @@ def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
     words = [rng.getrandbits(2 * arch.columns) for _ in range(arch.spike_words)]
 
     async def bench(ctx):
-        for address, word in enumerate(words):
+        for address in rng.sample(range(len(words)), len(words)):
+            word = words[address]
             ctx.set(dut.write.enable, 1)
             ctx.set(dut.write.address, address)
             ctx.set(dut.write.data, {"pos": word & (1 << arch.columns) - 1, "neg": word >> arch.columns})
