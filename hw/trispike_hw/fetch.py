@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from .architecture import Architecture
 from .buffered_queue import BufferedQueue
 from .carry_chains import TernaryAdder
-from .layout import slot, spike_word
+from .layout import slot
 from .slot_ring import SlotRing
-from .spike_memory import READ_LATENCY, READ_LATENCY_ALONE
+from .spike_memory import READ_LATENCY, READ_LATENCY_ALONE, stored_word
 
 QUEUE_DEPTH = 17  # 16 in a distributed RAM, and one in the register behind it
 
@@ -34,22 +34,23 @@ class Fetch(wiring.Component):
     Function: walks, for each of `time_steps` steps, the segments that `SlotRing` shows, their kernel rows and words,
     reading one word whenever the wanted bank of the spike memory turns up. Bits outside the window are masked; a word
     left without a spike is dropped, unless it is the last of its step, which also carries the end mark.
-    Latency: that of `SpikeMemory`, and two cycles of the queue. Throughput: one word per cycle while the banks of
-    their addresses are consecutive, from row to row, step to step and segment to segment alike. Back-pressure: reads
-    stop when the queue (with the words under way) is full; `i_slot` is not ready while the ring is full. `hungry` says
-    that no item waits behind the running one. Reset: empty.
+    Latency: that of `SpikeMemory`, a cycle for the mask, which a lane alone does without, and two of the queue.
+    Throughput: one word per cycle while the banks of their addresses are consecutive, from row to row, step to step and
+    segment to segment alike. Back-pressure: reads stop when the queue (with the words under way) is full; `i_slot` is
+    not ready while the ring is full. `hungry` says that no item waits behind the running one. Reset: empty.
     """
 
     def __init__(self, arch: Architecture):
         self._arch = arch
-        self._latency = READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY
+        self._reading = READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY
+        self._latency = READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY + 1
         super().__init__(
             {
                 "i_slot": In(stream.Signature(slot(arch))),
                 "time_steps": In(5),
                 "address": Out(arch.spike_address_bits),
                 "turn": In(range(arch.banks)),
-                "data": In(spike_word(arch)),
+                "data": In(stored_word(arch)),
                 "o": Out(stream.Signature(lane_word(arch))),
                 "hungry": Out(1),
                 "idle": Out(1),
@@ -128,21 +129,26 @@ class Fetch(wiring.Component):
         columns = arch.columns
         under_way = Signal(self._latency + 1)  # the last one is a word that the queue does not show yet
         m.d.sync += under_way.eq(Cat(issue, under_way))
-        earlier, arrived = reading, reading
+        stages = [reading]
         for stage in range(self._latency):
-            earlier, arrived = arrived, Signal(_read(arch), name=f"read{stage}", reset_less=True)
-            m.d.sync += arrived.eq(earlier)
-        # Which bits lie in the window is worked out while the word comes. No first bit lies above the uppermost one, no
-        # last bit below the lowest.
+            stages.append(Signal(_read(arch), name=f"read{stage}", reset_less=True))
+            m.d.sync += stages[-1].eq(stages[-2])
+        arrived = stages[-1]
+        # Which bits lie in the window is worked out while the word comes, and takes no look-up tables of its own behind
+        # the multiplexers of the turn. No first bit lies above the uppermost one, no last bit below the lowest.
         inside = Signal(columns, reset_less=True)
-        from_low = Cat(earlier.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
-        m.d.sync += inside.eq(from_low & Cat(Const(1), *(earlier.high >= bit for bit in range(1, columns))))
+        asked = stages[self._reading - 1]
+        from_low = Cat(asked.low <= bit for bit in range(columns - 1)) | (1 << columns - 1)
+        m.d.sync += inside.eq(from_low & Cat(Const(1), *(asked.high >= bit for bit in range(1, columns))))
+        masked = Signal(stored_word(arch), reset_less=True)
+        masking = m.d.comb if arch.lone_lane else m.d.sync
+        masking += [masked.spikes.eq(self.data.spikes & inside), masked.neg.eq(self.data.neg)]
 
         m.submodules.queue = queue = BufferedQueue(width=lane_word(arch).size, depth=QUEUE_DEPTH)
         entry = Signal(lane_word(arch))
         m.d.comb += [
-            entry.spikes.eq((self.data.pos | self.data.neg) & inside),
-            entry.neg.eq(self.data.neg),
+            entry.spikes.eq(masked.spikes),
+            entry.neg.eq(masked.neg),
             entry.weight.eq(arrived.weight),
             entry.lanewise.eq(arrived.lanewise),
             entry.repeats.eq(arrived.repeats),

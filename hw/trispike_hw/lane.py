@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from .architecture import Architecture
 from .fetch import Fetch
 from .layer_counters import STALLS
-from .layout import slot, spike_word, weight_row
+from .layout import slot, weight_row
 from .processing_element import ProcessingElement
+from .spike_memory import stored_word
 from .tsa_layout import sums
 from .walker import Walker
 from .weight_memory import WEIGHT_LATENCY, WEIGHT_LATENCY_ALONE
@@ -41,7 +42,7 @@ class Lane(wiring.Component):
                 "time_steps": In(5),
                 "address": Out(arch.spike_address_bits),
                 "turn": In(range(arch.banks)),
-                "data": In(spike_word(arch)),
+                "data": In(stored_word(arch)),
                 "pause": In(1),
                 "weight_address": Out(range(arch.weight_rows)),
                 "weights": In(weight_row(arch)),

@@ -16,8 +16,8 @@ from .ports import BLOCK_RAM, WritePort
 BLOCK_RAM_BITS = 1 << 14
 """Bits of the block RAM that slices are cut for; it takes a power of two of bits a word, from one on."""
 
-READ_LATENCY = 3
-"""Cycles from an address to its word at the lanes of an array."""
+READ_LATENCY = 2
+"""Cycles from an address to its word at the lanes of an array, whose registers it goes to."""
 
 READ_LATENCY_ALONE = 1
 """The same for a lane alone, whose clock is slow and whose registers are few."""
@@ -48,14 +48,24 @@ def rotated(m: Module, values: Sequence[Value | data.View], distance: Signal) ->
     return values
 
 
+def stored_word(arch: Architecture) -> data.StructLayout:
+    """A spike word as the banks hold it: its planes are united once, where it is written, not in every lane."""
+    return data.StructLayout(
+        {
+            "spikes": arch.columns,  # channels that have a spike
+            "neg": arch.columns,  # those with a negative one
+        }
+    )
+
+
 class SpikeMemory(wiring.Component):
     """One copy of the spike memory in N banks, with a read bus for each lane of a cluster: N of them, or one alone.
 
     Function: word address a lies in bank a mod N. The banks turn past the lanes: in any cycle lane l may read the bank
     `turn[l]`, which advances by one every cycle (modulo N). A lane that reads consecutive words therefore waits for its
     first one only, and no two lanes ever meet: there is nothing to arbitrate.
-    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, a register that
-    takes its slow output off the multiplexers of slices and turns, and the one behind them; for a lane alone
+    Latency: `READ_LATENCY` cycles from an address (with its bank's turn) to `data`: the block RAM, and a register that
+    takes its slow output off the multiplexers of slices and turns, behind which the reader has one; for a lane alone
     `READ_LATENCY_ALONE`, without the registers. Throughput: one word per lane and cycle, plus one write per cycle. A
     write is in its bank two cycles later, one with a lane alone; a read of a word before that returns either content.
     Contents survive reset.
@@ -68,7 +78,7 @@ class SpikeMemory(wiring.Component):
                 "write": In(WritePort(arch.spike_address_bits, spike_word(arch))),
                 "address": In(arch.spike_address_bits).array(arch.cluster_lanes),
                 "turn": Out(range(arch.banks)).array(arch.cluster_lanes),
-                "data": Out(spike_word(arch)).array(arch.cluster_lanes),
+                "data": Out(stored_word(arch)).array(arch.cluster_lanes),
             }
         )
 
@@ -86,7 +96,7 @@ class SpikeMemory(wiring.Component):
 
         # The way from the one writer to all banks is long; not in a machine of one lane.
         given = self.write.address
-        word = spike_word(self._arch)
+        word = stored_word(self._arch)
         bank_words = self._arch.spike_words // banks
         depths = slice_depths(bank_words, word.size)
         enables = [Signal(len(depths), name=f"enables{bank}") for bank in range(banks)]
@@ -100,7 +110,8 @@ class SpikeMemory(wiring.Component):
                 for bank in range(banks)
             ),
             written.address.eq(given[bank_bits:]),
-            written.word.eq(self.write.data),
+            written.word.spikes.eq(self.write.data.pos | self.write.data.neg),
+            written.word.neg.eq(self.write.data.neg),
         ]
 
         # Bank b reads for lane b - count, and lane l gets the word of bank l + count of two cycles before, or of one.
@@ -131,11 +142,7 @@ class SpikeMemory(wiring.Component):
                 arriving += out.eq(Mux(wanted[part], read.data, 0) if len(depths) > 1 else read.data)
             arrived.append(reduce(or_, (part.as_value() for part in parts)))
         words = rotated(m, arrived, arrived_count)
-        leaving = m.d.comb if self._arch.lone_lane else m.d.sync
-        for lane in range(lanes):
-            out = Signal(word, name=f"word{lane}", reset_less=True)
-            leaving += out.eq(words[lane])
-            m.d.comb += self.data[lane].eq(out)
+        m.d.comb += [self.data[lane].eq(words[lane]) for lane in range(lanes)]
         return m
 
 

@@ -1,4 +1,4 @@
-"""Spike memory: every lane reads at its bank's turn, any lanes at once, and gets the word two cycles later."""
+"""Spike memory: every lane reads at its bank's turn, any lanes at once, and gets the word READ_LATENCY cycles later."""
 
 import random
 
@@ -34,14 +34,13 @@ def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
     rng = random.Random(lanes)
     arch = architecture.build(PAIR.model_dump() | {"lanes": lanes, "spike_words": spike_words})
     dut = SpikeMemory(arch)
-    words = [rng.getrandbits(2 * arch.columns) for _ in range(arch.spike_words)]
+    words = [{plane: rng.getrandbits(arch.columns) for plane in ("pos", "neg")} for _ in range(arch.spike_words)]
 
     async def bench(ctx):
         for address in rng.sample(range(len(words)), len(words)):
-            word = words[address]
             ctx.set(dut.write.enable, 1)
             ctx.set(dut.write.address, address)
-            ctx.set(dut.write.data, {"pos": word & (1 << arch.columns) - 1, "neg": word >> arch.columns})
+            ctx.set(dut.write.data, words[address])
             await ctx.tick()
         ctx.set(dut.write.enable, 0)
         expected = []
@@ -51,10 +50,10 @@ def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
             asked = [rng.randrange(arch.spike_words // arch.banks) * arch.banks + turn for turn in turns]
             for port, address in zip(dut.address, asked, strict=True):
                 ctx.set(port, address)
-            expected.append([words[address] for address in asked])
+            expected.append([(word["pos"] | word["neg"], word["neg"]) for word in map(words.__getitem__, asked)])
             await ctx.tick()
             if len(expected) == (READ_LATENCY_ALONE if arch.lone_lane else READ_LATENCY):
-                found = [ctx.get(port.as_value()) for port in dut.data]
+                found = [(ctx.get(port.spikes), ctx.get(port.neg)) for port in dut.data]
                 assert found == expected.pop(0)
 
     simulator = Simulator(dut)
