@@ -81,6 +81,53 @@ class UnionAdder(wiring.Component):
         return m
 
 
+class LoadableAdder(wiring.Component):
+    """Combinational `sum` = start (load), a + b (add and not load), or a + 1 (neither), modulo 2**bits: what a register
+    with two steps takes next.
+
+    On a Lattice ECP5 it needs no multiplexer behind the chain, and the one before it takes what chooses b, too. C and D
+    say start or b alone (both), a + b (D) or a + 1 (C). Where the look-up table gives 0, and the carry is thus made
+    anew, it is a & b, which the table gives for C = D = 0: INIT 0xC6A8.
+    """
+
+    def __init__(self, bits: int):
+        self._bits = bits
+        words = {name: In(signed(bits)) for name in ("a", "b", "start")}
+        super().__init__(words | {"load": In(1), "add": In(1), "sum": Out(signed(bits))})
+
+    def elaborate(self, platform):
+        m = Module()
+        if is_ecp5(platform):
+            moves = self.load | self.add
+            words = {"A": self.a, "B": Mux(self.load, self.start, self.b), "C": self.load | ~self.add, "D": moves}
+            m.d.comb += self.sum.eq(_ecp5_chain(m, 0xC6A8, words, ~moves, self._bits))
+        else:
+            m.d.comb += self.sum.eq(Mux(self.load, self.start, self.a + Mux(self.add, self.b, 1)))
+        return m
+
+
+class LoadableCountdown(wiring.Component):
+    """Combinational `sum` = start (load) or a - 1, modulo 2**bits: what a register that counts down takes next.
+
+    On a Lattice ECP5 it needs no multiplexer: the look-up tables compute ~start (C) or ~a, and a carry of 0 borrows.
+    Where the table gives 0 nothing is borrowed, whatever it was made of; nor at the lowest bit, where start is loaded:
+    INIT 0x353F, with D = 1.
+    """
+
+    def __init__(self, bits: int):
+        self._bits = bits
+        super().__init__({"a": In(signed(bits)), "start": In(signed(bits)), "load": In(1), "sum": Out(signed(bits))})
+
+    def elaborate(self, platform):
+        m = Module()
+        if is_ecp5(platform):
+            words = {"A": self.a, "B": self.start, "C": self.load, "D": Const(1, 1)}
+            m.d.comb += self.sum.eq(_ecp5_chain(m, 0x353F, words, self.load, self._bits))
+        else:
+            m.d.comb += self.sum.eq(Mux(self.load, self.start, self.a - 1))
+        return m
+
+
 def _ecp5_chain(m: Module, init: int, inputs: Mapping[str, Value], carry: Value, bits: int) -> Value:
     """The sum of a chain of CCU2C, two bits each; an odd width gets one sign bit more.
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .buffered_queue import BufferedQueue
-from .carry_chains import TernaryAdder
+from .carry_chains import LoadableAdder, LoadableCountdown, TernaryAdder
 from .layout import slot
 from .slot_ring import SlotRing
 from .spike_memory import READ_LATENCY, READ_LATENCY_ALONE, stored_word
@@ -91,23 +91,35 @@ class Fetch(wiring.Component):
             ring.free.eq(~active),
         ]
         m.d.sync += active.eq(ring.load | (active & ~finish))
+
+        # What comes next is chosen before it is known whether anything does: behind the last word of a segment that is
+        # followed by none, registers may take anything.
+        begins = Signal()  # the next word, if there is one, is the first of a segment
+        m.submodules.weight_step = weight_step = LoadableAdder(len(weight))
+        m.submodules.words_step = words_step = LoadableCountdown(len(words))
+        m.submodules.rows_step = rows_step = LoadableCountdown(len(rows))
+        m.d.comb += [
+            begins.eq(~active | (last_word & last_row)),
+            weight_step.a.eq(weight),
+            weight_step.b.eq(Mux(last_word, here.next_weights, arch.columns)),
+            weight_step.start.eq(upcoming.weight),
+            weight_step.load.eq(begins),
+            weight_step.add.eq(last_word | ~here.lanewise),
+            words_step.a.eq(words),
+            words_step.start.eq(Mux(begins, upcoming.more_words, here.more_words)),
+            words_step.load.eq(begins | last_word),
+            rows_step.a.eq(rows),
+            rows_step.start.eq(upcoming.more_rows),
+            rows_step.load.eq(begins),
+        ]
         with m.If(ring.load & ~ring.again):
             m.d.sync += address.eq(ring.address)
         with m.Elif(issue):
             m.d.sync += address.eq(step.sum)
-        with m.If(ring.load):
-            m.d.sync += [
-                weight.eq(upcoming.weight),
-                rows.eq(upcoming.more_rows),
-                words.eq(upcoming.more_words),
-                first_word.eq(1),
-            ]
-        with m.Elif(issue):
-            m.d.sync += weight.eq(weight + Mux(last_word, here.next_weights, Mux(here.lanewise, 1, arch.columns)))
-            with m.If(last_word):
-                m.d.sync += [rows.eq(rows - 1), words.eq(here.more_words), first_word.eq(1)]
-            with m.Else():
-                m.d.sync += [words.eq(words - 1), first_word.eq(0)]
+        with m.If(ring.load | issue):
+            m.d.sync += [weight.eq(weight_step.sum), words.eq(words_step.sum), first_word.eq(begins | last_word)]
+        with m.If(ring.load | (issue & last_word)):
+            m.d.sync += rows.eq(rows_step.sum)
 
         reading = Signal(_read(arch))
         m.d.comb += [

