@@ -1,8 +1,6 @@
 """Adders that use a device's carry chain to the full: vendor primitives, each beside its portable twin."""
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import or_
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -56,28 +54,30 @@ class TernaryAdder(wiring.Component):
 
 
 def union_terms(platform) -> int:
-    """Words that a `UnionAdder` unites: a look-up table has four inputs on a Lattice ECP5, six on Xilinx 7."""
-    return 2 if is_ecp5(platform) else 4
+    """Words on the side `c`, `d` of a `UnionAdder` that cost no look-up table. A carry cell of Xilinx 7 or iCE40 takes
+    an addend beside the look-up table, and so a single word."""
+    return 2 if is_ecp5(platform) else 1
 
 
 class UnionAdder(wiring.Component):
-    """Combinational `sum` = a + (b | c | ...), modulo 2**bits: takes the last stage of a bus of gated words into the
-    adder. There are `union_terms(platform)` such words, as many as cost no look-up table.
+    """Combinational `sum` = (a | b) + (c | d), modulo 2**bits: takes the last stage of a bus of gated words into the
+    adder. `union_terms(platform)` says whether `d` is free; otherwise it is better left at 0.
 
-    On a Lattice ECP5 every look-up table of the chain computes a ^ (b | c), with A = a, C = b, D = c and INIT 0x555A.
+    On a Lattice ECP5 every look-up table of the chain computes (a | b) ^ (c | d), with A = a to D = d. Where both sides
+    are equal, and the carry is thus made anew, it is a | b, which the table gives for c = d = 0: INIT 0x111E.
     """
 
-    def __init__(self, bits: int, terms: int):
-        self._bits, self.terms = bits, "bcde"[:terms]
-        super().__init__({name: In(signed(bits)) for name in f"a{self.terms}"} | {"sum": Out(signed(bits))})
+    def __init__(self, bits: int):
+        self._bits = bits
+        super().__init__({name: In(signed(bits)) for name in "abcd"} | {"sum": Out(signed(bits))})
 
     def elaborate(self, platform):
         m = Module()
         if is_ecp5(platform):
-            words = {"A": self.a, "B": Const(0, 1), "C": self.b, "D": self.c}
-            m.d.comb += self.sum.eq(_ecp5_chain(m, 0x555A, words, Const(0, 1), self._bits))
+            words = {"A": self.a, "B": self.b, "C": self.c, "D": self.d}
+            m.d.comb += self.sum.eq(_ecp5_chain(m, 0x111E, words, Const(0, 1), self._bits))
         else:
-            m.d.comb += self.sum.eq(self.a + reduce(or_, (getattr(self, term) for term in self.terms)).as_signed())
+            m.d.comb += self.sum.eq((self.c | self.d) + (self.a | self.b))  # the carry cells take the first operand
         return m
 
 

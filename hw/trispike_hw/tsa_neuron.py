@@ -23,7 +23,8 @@ class TsaNeuron(wiring.Component):
     Throughput: one update a cycle. No back-pressure. A reset only empties the pipeline.
 
     The three registers hold the potential that the step starts from, the integrated potential, and the digit. The
-    subtraction follows the last register, in front of the memory that takes `o`.
+    subtraction follows the last register, in front of the memory that takes `o`. The first one is two, for the state
+    and for the bias, each 0 unless V starts from it: what resets them is free, and so is their union in an adder.
 
     One adder compares for both signs, and the sign of its sum says it all, for the constants hold phi less one: V is
     large enough if V - (phi - 1) - 1 >= 0 where V is not negative, and V + (phi - 1) < 0 where it is. The adder is only
@@ -79,13 +80,15 @@ class TsaNeuron(wiring.Component):
         side = data.StructLayout({"theta": threshold, "below_phi": threshold, "fires": 1, "falls": 1, "fired": 1})
 
         # Registers behind the first one hold nothing that outlives a reset: only `enable` on its way says what counts.
-        started, began = Signal(), Signal(potential, reset_less=True)
+        started, kept = Signal(), Signal(potential, reset_less=True)
+        bias = Signal(signed(self._arch.bias_bits), reset_less=True)
         merged = union_terms(platform)
         z = [Signal(signed(self._arch.accumulator_bits), name=f"z{i}", reset_less=True) for i in range(merged)]
         began_with = Signal(side, reset_less=True)
         m.d.sync += [
             started.eq(self.enable),
-            began.eq(Mux(self.keep, self.state.potential, Mux(self.biased, self.constants.bias, 0))),
+            kept.eq(Mux(self.keep, self.state.potential, 0)),
+            bias.eq(Mux(self.biased & ~self.keep, self.constants.bias, 0)),
             *(
                 held.eq(reduce(or_, (self.z[i] for i in range(first, BRANCHES, merged))))
                 for first, held in enumerate(z)
@@ -99,9 +102,9 @@ class TsaNeuron(wiring.Component):
 
         integrated, v, compared_with = Signal(), Signal(potential, reset_less=True), Signal(side, reset_less=True)
         not_negative = Signal(reset_less=True)  # a register of its own: a carry chain takes no inverted input
-        m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits, merged)
-        m.d.comb += integrate.a.eq(began << 1)
-        m.d.comb += [getattr(integrate, term).eq(held) for term, held in zip(integrate.terms, z, strict=True)]
+        m.submodules.integrate = integrate = UnionAdder(self._arch.potential_bits)
+        m.d.comb += [integrate.a.eq(kept << 1), integrate.b.eq(bias << 1)]
+        m.d.comb += [term.eq(held) for term, held in zip((integrate.c, integrate.d), z, strict=False)]
         m.d.sync += [
             integrated.eq(started),
             v.eq(integrate.sum),
