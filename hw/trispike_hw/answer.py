@@ -1,7 +1,10 @@
 """The answer of the last layer: adds up final potentials per class and sends them out in class order."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory, stream, wiring
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
@@ -12,6 +15,9 @@ from .tsa_layout import answer_part, answer_tiles
 
 PART_CYCLES = 2
 """Cycles that a part takes beside one for each of its values."""
+
+GROUP = 4
+"""Values of a part that a register chooses from: a multiplexer of four takes two look-up tables of four inputs."""
 
 
 class AnswerStore(wiring.Component):
@@ -71,57 +77,53 @@ class AnswerStore(wiring.Component):
         to_clear, to_send, limit = self._requests(m)
         touched, highest = Signal(init=1), Signal(range(answer_tiles(arch)), init=answer_tiles(arch) - 1)
         source = Signal(arch.clusters)  # one bit per cluster
-        tile, q = Signal(range(answer_tiles(arch))), Signal(max(1, arch.pass_bits))  # of the part
-        number = Signal(range(max(2, arch.tsa_width)))  # value of the part
-        position = Signal(range(self._classes + 1))
+        position = Signal(range(self._classes + 1))  # class whose sum is read or cleared
+        number, tile = position[: (arch.tsa_width - 1).bit_length()], position[column_bits:]
 
-        # A value is chosen in two steps: one of each group, whose numbers have the same upper bits, and then a group.
-        low = (arch.tsa_width - 1).bit_length() // 2
-        groups = [
-            selected(source, (self._of_group(port, first, number[:low]) for port in self.i))
-            for first in range(0, arch.tsa_width, 1 << low)
-        ]
-        m.d.comb += [
-            tile.eq(selected(source, (port.payload.tile for port in self.i))),
-            q.eq(selected(source, (port.payload.q for port in self.i))),
-        ]
-        adding, fetched, move = Signal(), Signal(), Signal()
-        self._add(m, adding, read, write, groups, number[low:])
+        def first_class(part: data.View) -> Value:
+            return Cat(Const(0, len(number)), part.q[: arch.pass_bits], part.tile)
+
+        adding, clearing, fetched, move = Signal(), Signal(), Signal(), Signal()
+        take = Signal(init=1)  # the word that was read
+        word = self._add(m, adding, clearing, take, self._chosen(m, source, number), read, write)
+        m.d.comb += [read.addr.eq(position), self.o.payload.eq(word)]
 
         with m.FSM():
             with m.State("WAIT"):
                 self._take_request(m, to_clear, to_send, position, touched)
                 with m.Elif(turns.valid):
                     m.d.comb += turns.advance.eq(1)
-                    m.d.sync += [source.eq(turns.chosen), number.eq(0)]
+                    starts = (first_class(port.payload) for port in self.i)
+                    m.d.sync += [source.eq(turns.chosen), position.eq(selected(turns.chosen, starts))]
                     m.next = "ADD"
             with m.State("CLEAR"):
-                m.d.comb += [write.en.eq(1), write.addr.eq(position), write.data.eq(0)]
+                m.d.comb += clearing.eq(1)
                 m.d.sync += position.eq(position + 1)
-                with m.If((position[column_bits:] == highest) & position[:column_bits].all()):
+                with m.If((tile == highest) & position[:column_bits].all()):
                     m.d.sync += [touched.eq(0), highest.eq(0)]
-                    m.next = "WAIT"
+                    m.next = "SETTLE"
             with m.State("ADD"):
-                of_part = number[: (arch.tsa_width - 1).bit_length()]
-                m.d.comb += [adding.eq(1), read.addr.eq(Cat(of_part, q[: arch.pass_bits], tile))]
-                m.d.sync += number.eq(number + 1)
-                with m.If(number == arch.tsa_width - 1):
+                m.d.comb += adding.eq(1)
+                m.d.sync += position.eq(position + 1)
+                with m.If(number.all()):
                     m.d.comb += Cat(port.ready for port in self.i).eq(source)
-                    m.d.sync += [touched.eq(1), highest.eq(Mux(tile > highest, tile, highest))]
+                    m.d.sync += touched.eq(1)
+                    with m.If(tile > highest):
+                        m.d.sync += highest.eq(tile)
                     m.next = "SETTLE"
             with m.State("SETTLE"):
-                # The next part may go to the same class: its sum must have been written before it is read again.
+                # The next part may go to the same class: its sum must have been written before it is read.
                 m.next = "WAIT"
             with m.State("SEND"):
                 m.d.comb += [
                     move.eq(fetched & (~self.o.valid | self.o.ready)),
+                    take.eq(move),
                     read.en.eq((position != limit) & (~fetched | move)),
-                    read.addr.eq(position),
                 ]
                 with m.If(self.o.ready):
                     m.d.sync += self.o.valid.eq(0)
                 with m.If(move):
-                    m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(read.data), fetched.eq(0)]
+                    m.d.sync += [self.o.valid.eq(1), fetched.eq(0)]
                 with m.If(read.en):
                     m.d.sync += [fetched.eq(1), position.eq(position + 1)]
                 m.d.comb += [self.last.eq(self.o.valid & ~fetched), self.done.eq(self.last & self.o.ready)]
@@ -148,26 +150,44 @@ class AnswerStore(wiring.Component):
             m.d.sync += [to_send.eq(0), position.eq(0)]
             m.next = "SEND"
 
+    def _add(self, m: Module, adding: Value, clearing: Value, take: Value, values: list[Signal], read, write) -> Signal:
+        """Sum of the class at `read.addr` += the union of `values`, a cycle later, while `adding`, or := 0 while
+        `clearing`: one cycle to read, settle, write. Returns the register behind `read`, which follows it while `take`.
+
+        Cleared is by 0 + 0: registers that are reset for it cost less than a multiplexer behind the adder.
+        """
+        address, valid, fresh = Signal.like(read.addr, reset_less=True), Signal(), Signal()
+        old, old_valid = Signal.like(read.data, reset_less=True), Signal()
+        old_address, addend = Signal.like(address), Signal(signed(self._arch.potential_bits), reset_less=True)
+        m.d.sync += [
+            address.eq(read.addr),
+            valid.eq(adding | clearing),
+            fresh.eq(clearing),
+            old_address.eq(address),
+            old_valid.eq(valid),
+            addend.eq(Mux(fresh, 0, reduce(or_, values))),
+        ]
+        with m.If(take):
+            m.d.sync += old.eq(Mux(fresh, 0, read.data))
+        m.d.comb += [write.en.eq(old_valid), write.addr.eq(old_address), write.data.eq(old + addend)]
+        return old
+
+    def _chosen(self, m: Module, source: Value, number: Value) -> list[Signal]:
+        """Registers whose union is value `number` of the part of `source`, a cycle later: one for each group of values
+        whose numbers have the same upper bits, zero unless the group is wanted, which costs no look-up table."""
+        low = len(number) // 2
+        chosen = []
+        for group in range(self._arch.tsa_width >> low):
+            values = [self._of_group(port, group << low, number[:low]) for port in self.i]
+            held = Signal(signed(self._arch.potential_bits), name=f"chosen{group}", reset_less=True)
+            with m.If(number[low:] == group):
+                m.d.sync += held.eq(selected(source, values) if len(values) > 1 else values[0])
+            with m.Else():
+                m.d.sync += held.eq(0)
+            chosen.append(held)
+        return chosen
+
     def _of_group(self, port, first: int, number: Value) -> Value:
         """Value `first` + `number` of a part."""
         values = [port.payload["values"][first + i] for i in range(1 << len(number))]
         return Array(values)[number] if len(values) > 1 else values[0]
-
-    def _add(self, m: Module, adding: Signal, read, write, groups: list[Value], group: Value) -> None:
-        """Sum of the class at `read.addr` += the value of `group`, while `adding`: one cycle to read, settle, write."""
-        address, valid = Signal.like(read.addr, reset_less=True), Signal()
-        chosen = [Signal.like(value, name=f"chosen{i}", reset_less=True) for i, value in enumerate(groups)]
-        chosen_group = Signal.like(group, reset_less=True)
-        old, old_valid = Signal.like(read.data, reset_less=True), Signal()
-        old_address, addend = Signal.like(address), Signal(signed(self._arch.potential_bits), reset_less=True)
-        m.d.sync += [
-            *(register.eq(value) for register, value in zip(chosen, groups, strict=True)),
-            chosen_group.eq(group),
-            address.eq(read.addr),
-            valid.eq(adding),
-            old.eq(read.data),
-            old_address.eq(address),
-            addend.eq(Array(chosen)[chosen_group] if len(chosen) > 1 else chosen[0]),
-            old_valid.eq(valid),
-        ]
-        m.d.comb += [write.en.eq(old_valid), write.addr.eq(old_address), write.data.eq(old + addend)]
