@@ -72,13 +72,16 @@ class MaxPool(wiring.Component):
         go = Signal()  # the stages move on
 
         # Select: the next digit of the merged train that is going out, else the next word of the input.
-        merging, merged = Signal(), Signal(word, reset_less=True)
+        # The planes of a merged digit come from the trains: nobody looks at those of its word.
+        purpose = data.StructLayout({key: field.shape for key, field in word if key not in ("pos", "neg")})
+        merging, merged = Signal(), Signal(purpose, reset_less=True)
         source, clash, take = Signal(word), Signal(), Signal()
         fetched, fetched_valid = Signal(job, reset_less=True), Signal()
         ready_job, ready_valid = Signal(job, reset_less=True), Signal()
         alone = self.i.payload.first & self.i.payload.last
         m.d.comb += [
-            source.eq(Mux(merging, merged, self.i.payload)),
+            *(source[key].eq(Mux(merging, merged[key], self.i.payload[key])) for key, _ in purpose),
+            *(source[plane].eq(self.i.payload[plane]) for plane in ("pos", "neg")),
             # A lane's digit comes again after a whole train: only a short one may still be on its way to the memory.
             clash.eq(self.short & ((fetched_valid & fetched.merge) | (ready_valid & ready_job.merge))),
             take.eq(go & ~clash & (merging | self.i.valid)),
@@ -94,7 +97,7 @@ class MaxPool(wiring.Component):
         with m.Elif(take & self.i.payload.end & self.i.payload.last & ~alone):
             m.d.sync += [
                 merging.eq(1),
-                merged.eq(self.i.payload),
+                *(merged[key].eq(self.i.payload[key]) for key, _ in purpose),
                 merged.digit.eq(0),
                 last_digit.eq(self.i.payload.digit),
             ]
