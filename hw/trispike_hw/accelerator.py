@@ -107,6 +107,7 @@ class Accelerator(wiring.Component):
             ]
             first_pair = number * arch.cluster_pairs
             m.d.comb += cluster.pause.eq(loader.pause[first_pair : first_pair + arch.cluster_pairs])
+            wiring.connect(m, dispatcher.o_context[number], cluster.i_context)
             wiring.connect(m, cluster.o_words, writer.i[number])
             wiring.connect(m, cluster.o_answer, answer.i[number])
             for pair, port in enumerate(cluster.weights, first_pair):
@@ -117,7 +118,6 @@ class Accelerator(wiring.Component):
                 ]
             for lane in range(arch.cluster_lanes):
                 wiring.connect(m, dispatcher.o_slot[number * arch.cluster_lanes + lane], cluster.i_slot[lane])
-                wiring.connect(m, dispatcher.o_context[number * arch.cluster_lanes + lane], cluster.i_context[lane])
 
         running = Signal()
         m.d.comb += [

@@ -11,7 +11,7 @@ from .layout import constant_word, slot, spike_word, weight_row
 from .lone_row import LoneRow
 from .ports import WritePort
 from .spike_memory import SpikeMemory
-from .tsa_layout import answer_part, item_context, layer_config, output_word
+from .tsa_layout import answer_part, assignment, layer_config, output_word
 from .tsa_row import TsaRow
 from .weight_memory import WeightMemory
 
@@ -31,7 +31,7 @@ class Cluster(wiring.Component):
         super().__init__(
             {
                 "i_slot": In(stream.Signature(slot(arch))).array(lanes),
-                "i_context": In(stream.Signature(item_context(arch))).array(lanes),
+                "i_context": In(stream.Signature(assignment(arch))),
                 "config": In(layer_config(arch)),
                 "constants": In(WritePort(range(arch.constant_words), constant_word(arch))),
                 "weights": In(WritePort(range(arch.weight_rows), weight_row(arch))).array(arch.cluster_pairs),
@@ -53,6 +53,7 @@ class Cluster(wiring.Component):
         m.submodules.row = row = LoneRow(arch) if arch.lone_lane else TsaRow(arch)
         wiring.connect(m, wiring.flipped(self.spikes), spikes.write)
         wiring.connect(m, wiring.flipped(self.constants), row.constants)
+        wiring.connect(m, wiring.flipped(self.i_context), row.i_context)
         wiring.connect(m, row.o_words, wiring.flipped(self.o_words))
         wiring.connect(m, row.o_logits, wiring.flipped(self.o_answer))
         m.d.comb += row.config.eq(self.config)
@@ -71,7 +72,6 @@ class Cluster(wiring.Component):
             if parity == 0:
                 m.d.comb += lane.pause.eq(self.pause[number // 2])
             wiring.connect(m, wiring.flipped(self.i_slot[number]), lane.i_slot)
-            wiring.connect(m, wiring.flipped(self.i_context[number]), row.i_context[number])
             wiring.connect(m, lane.o_sums, row.i_sums[number])
             m.d.comb += [
                 row.sums_soon[number].eq(lane.sums_soon),

@@ -12,7 +12,7 @@ from .lone_clip import LoneClip
 from .loops import LoopCounter
 from .segment_mover import SegmentMover
 from .segment_reader import SegmentReader
-from .tsa_layout import item_context
+from .tsa_layout import assignment, item_context
 from .window import WindowClip
 
 
@@ -30,11 +30,13 @@ class Dispatcher(wiring.Component):
 
     Function: on `start`, walks the five loops of `header`, with the segments that stand from program word `segments`
     on. For every item it picks the lanes (the next hungry one, or all of them in tile mode), sends them the item's
-    context for their TSA row and one clipped slot per segment. All items of a pooling window go to one lane, which
-    queues them.
+    context, through their cluster's stream, and one clipped slot per segment. All items of a pooling window go to one
+    lane, which queues them.
     Latency: about 13 cycles and three per segment to the first slot. Throughput: one item in three cycles with one
-    segment, two cycles per segment with several, and one cycle more per clipped kernel row. Back-pressure: waits for
-    lanes and rows. `idle` is high when all items have been handed over. Reset: idle.
+    segment, two cycles per segment with several, and one cycle more per clipped kernel row; contexts go out one a
+    cycle, in order of the lanes' numbers, so that in tile mode an item takes at least a cycle more than it has lanes.
+    Back-pressure: waits for lanes and rows; an item waits for the contexts of the one before. `idle` is high when all
+    items have been handed over. Reset: idle.
     """
 
     def __init__(self, arch: Architecture):
@@ -49,7 +51,7 @@ class Dispatcher(wiring.Component):
                 "program_data": In(PROGRAM_BITS),  # one cycle after its address, and until the next `program_enable`
                 "hungry": In(arch.lanes),
                 "o_slot": Out(stream.Signature(slot(arch))).array(arch.lanes),
-                "o_context": Out(stream.Signature(item_context(arch))).array(arch.lanes),
+                "o_context": Out(stream.Signature(assignment(arch))).array(arch.clusters),
                 "idle": Out(1),
             }
         )
@@ -98,7 +100,7 @@ class Dispatcher(wiring.Component):
         m.d.sync += [in_last[lane].eq(lane < header.tiles.last_lanes) for lane in range(arch.lanes)]
         working = in_last | (~loops.last_pass).replicate(arch.lanes)
         m.d.comb += choice.eq(Mux(shape.tile_mode, working, Mux(loops.first_of_window, picker.pick, chosen)))
-        contexts_wait = self._contexts(m, loops, choice, send)
+        contexts_wait = self._contexts(m, loops, choice, chosen, send)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -134,8 +136,9 @@ class Dispatcher(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _contexts(self, m: Module, loops: LoopCounter, lanes: Signal, send: Signal) -> Value:
-        """Sends the contexts of an item to the rows of `lanes` when `send` says so; returns whether any still waits."""
+    def _contexts(self, m: Module, loops: LoopCounter, choice: Value, chosen: Signal, send: Signal) -> Value:
+        """Sends the contexts of an item to the rows of the lanes of `choice` when `send` says so; returns whether any
+        still waits. While it does, `chosen` holds that choice."""
         arch, header = self._arch, self.header
         shape = header.layer
         address, constants = Signal(18), Signal(16)
@@ -152,23 +155,35 @@ class Dispatcher(wiring.Component):
                 m.d.sync += address.eq(address + header.steps.step_tile)
                 m.d.sync += constants.eq(constants + Mux(shape.tile_mode, arch.lanes, 1))
 
-        waiting, context = Signal(arch.lanes), Signal(item_context(arch))
-        for lane, port in enumerate(self.o_context):
+        # One lane after the other. Several are 0, 1, ... in tile mode, so that counting gives what each has to add.
+        context, gone = Signal(item_context(arch)), Signal()
+        due, offset = Signal(arch.lanes), Signal(range(max(2, arch.lanes)))  # Verilog has no signal without bits
+        lanes = arch.cluster_lanes
+        number = [
+            Cat(bit for lane, bit in enumerate(due) if lane % lanes >> place & 1).any()
+            for place in range((lanes - 1).bit_length())
+        ]
+        for cluster, port in enumerate(self.o_context):
             m.d.comb += [
-                port.valid.eq(waiting[lane]),
-                port.payload.eq(context),
-                port.payload.address.eq(context.address + Mux(shape.tile_mode, lane, 0)),
-                port.payload.constants.eq(context.constants + Mux(shape.tile_mode, lane, 0)),
+                port.valid.eq(due[cluster * lanes :][:lanes].any()),
+                port.payload.lane.eq(Cat(number)),
+                port.payload.context.eq(context),
+                port.payload.context.address.eq(context.address + offset),
+                port.payload.context.constants.eq(context.constants + offset),
             ]
-            with m.If(port.ready):
-                m.d.sync += waiting[lane].eq(0)
+        m.d.comb += gone.eq(Cat(port.valid & port.ready for port in self.o_context).any())
+        with m.If(gone):
+            m.d.sync += due.eq((due << 1) & chosen)
+            if not arch.lone_lane:
+                m.d.sync += offset.eq(offset + 1)
         with m.If(send):
             m.d.sync += [
-                waiting.eq(lanes),
+                due.eq(choice & ~(choice << 1)),
+                offset.eq(0),
                 context.address.eq(address),
                 context.constants.eq(constants),
                 context.use_bias.eq(loops.first_pixel | (shape.mode != Mode.LOGITS)),
                 context.first.eq(loops.first_of_window),
                 context.last.eq(loops.last_of_window),
             ]
-        return waiting.any()
+        return due.any()

@@ -26,7 +26,7 @@ class LoneRow(TsaRow):
     def elaborate(self, platform) -> Module:
         m = Module()
         arch, config = self._arch, self.config
-        port, sums = self.i_context[0], self.i_sums[0]
+        port, sums = self.i_context, self.i_sums[0]
         context, waiting = Signal(item_context(arch)), Signal()
         step, q = Signal(5), Signal(max(1, arch.pass_bits))
         passing, answering = config.mode == Mode.PASS, config.mode == Mode.LOGITS
@@ -36,7 +36,7 @@ class LoneRow(TsaRow):
         m.d.sync += last_step.eq(config.time_steps - 1 + Mux(answering, 0, config.silent))
         m.d.comb += [ended.eq(step == last_step), port.ready.eq(~waiting)]
         with m.If(port.valid & port.ready):
-            m.d.sync += [waiting.eq(1), context.eq(port.payload)]
+            m.d.sync += [waiting.eq(1), context.eq(port.payload.context)]
 
         # A pass: what it needs is read, and stands until the next one.
         m.submodules.store = store = ConstantStore(arch)

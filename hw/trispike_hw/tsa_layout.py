@@ -27,6 +27,16 @@ def item_context(arch: Architecture) -> data.StructLayout:
     )
 
 
+def assignment(arch: Architecture) -> data.StructLayout:
+    """The context of an item, and the lane of the cluster that works on the item."""
+    return data.StructLayout(
+        {
+            "lane": range(max(2, arch.cluster_lanes)),  # Verilog has no signal without bits
+            "context": item_context(arch),
+        }
+    )
+
+
 def layer_config(arch: Architecture) -> data.StructLayout:
     """What all items of a layer have in common; it stands still while the row is not idle."""
     return data.StructLayout(

@@ -13,12 +13,9 @@ from .constant_store import ConstantStore
 from .layout import Mode, constant_word
 from .max_pool import MaxPool
 from .ports import WritePort
-from .tsa_layout import answer_part, digit_word, item_context, layer_config, neuron_state, output_word, sums
+from .tsa_layout import answer_part, assignment, digit_word, layer_config, neuron_state, output_word, sums
 from .tsa_neuron import BRANCHES, TsaNeuron
 from .tsa_scheduler import TsaScheduler
-
-__all__ = ["TsaRow", "item_context", "layer_config"]
-
 
 WORD_QUEUE = 16
 """Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more."""
@@ -40,7 +37,9 @@ class TsaRow(wiring.Component):
 
     Members
     -------
-    i_context : In(stream.Signature(item_context(arch))).array(cluster_lanes)
+    i_context : In(stream.Signature(assignment(arch)))
+        Contexts of all lanes, those of one lane in order of its items. One whose lane has too many waiting stops those
+        behind it.
     i_sums : In(stream.Signature(sums(arch))).array(cluster_lanes)
         Taken (`ready`) with the last of a turn's tsa_passes cycles; must stand still until then, as streams do.
         Those of a lane alone are taken part by part, one with each cycle of the turn.
@@ -61,7 +60,7 @@ class TsaRow(wiring.Component):
         lanes = arch.cluster_lanes
         super().__init__(
             {
-                "i_context": In(stream.Signature(item_context(arch))).array(lanes),
+                "i_context": In(stream.Signature(assignment(arch))),
                 "i_sums": In(stream.Signature(sums(arch))).array(lanes),
                 "sums_soon": In(lanes),
                 "config": In(layer_config(arch)),
@@ -76,8 +75,7 @@ class TsaRow(wiring.Component):
         m = Module()
         arch = self._arch
         m.submodules.scheduler = scheduler = TsaScheduler(arch)
-        for port, inner in zip(self.i_context, scheduler.i_context, strict=True):
-            wiring.connect(m, wiring.flipped(port), inner)
+        wiring.connect(m, wiring.flipped(self.i_context), scheduler.i_context)
         order, issued = scheduler.o.payload, Signal()
         m.d.comb += [
             scheduler.config.eq(self.config),

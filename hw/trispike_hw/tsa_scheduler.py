@@ -1,6 +1,6 @@
 """Decides which lane the TSA row serves next, and with which step of which item."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,10 +9,10 @@ from .carry_chains import is_ecp5
 from .layout import Mode
 from .ports import DISTRIBUTED_RAM
 from .round_robin import RoundRobin, selected
-from .tsa_layout import item_context, layer_config, update
+from .tsa_layout import assignment, item_context, layer_config, update
 
 QUEUE = 8
-"""Contexts that a lane can have waiting, besides the one in its input register."""
+"""Contexts that a lane can have waiting, besides one in the input register."""
 
 
 class TsaScheduler(wiring.Component):
@@ -23,15 +23,16 @@ class TsaScheduler(wiring.Component):
     there (`sums_soon`), or if only silent steps are left of its item; and if its previous step has left the pipeline
     far enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
 
-    Latency: three cycles from a lane's request to its first order. Throughput: one order a cycle while different lanes
-    have something to do; one lane gets a turn in tsa_passes + 3 cycles.
+    Latency: three cycles from a lane's request to its first order, and two from a context to its lane's request.
+    Throughput: one order a cycle while different lanes have something to do; one lane gets a turn in tsa_passes + 3
+    cycles. One context a cycle, or in two cycles while some lane has `QUEUE` - 1 or more waiting.
     Back-pressure: `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its
-    receiver. A reset forgets all items.
+    receiver. A context whose lane has `QUEUE` waiting stops `i_context`, for all lanes. A reset forgets all items.
 
     Members
     -------
-    i_context : In(stream).array(cluster_lanes)
-        Contexts, per lane in order of its items.
+    i_context : In(stream.Signature(assignment(arch)))
+        Contexts of all lanes, those of one lane in order of its items.
     sums_soon : In(cluster_lanes)
         The lane's next sums will stand three cycles later; then they must stay until the last order of the turn.
     config : In(layer_config(arch))
@@ -54,7 +55,7 @@ class TsaScheduler(wiring.Component):
         self._lanes = arch.cluster_lanes
         super().__init__(
             {
-                "i_context": In(stream.Signature(item_context(arch))).array(arch.cluster_lanes),
+                "i_context": In(stream.Signature(assignment(arch))),
                 "sums_soon": In(arch.cluster_lanes),
                 "config": In(layer_config(arch)),
                 "hold": In(1),
@@ -77,7 +78,7 @@ class TsaScheduler(wiring.Component):
         lane = Signal(range(max(2, self._lanes)))
         served = Signal(self._lanes)  # `lane`, one bit per lane
 
-        waiting, context = self._contexts(m, platform, lane, served, finished)
+        waiting, context, received = self._contexts(m, platform, lane, served, finished)
 
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
@@ -141,55 +142,66 @@ class TsaScheduler(wiring.Component):
             with m.If(release & (released == i)):
                 m.d.sync += busy[i].eq(0)
 
-        m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & Cat(port.ready for port in self.i_context).all())
+        m.d.comb += self.idle.eq(~waiting.any() & ~busy.any() & ~received)
         return m
 
     def _contexts(
         self, m: Module, platform, lane: Signal, served: Signal, finished: Signal
-    ) -> tuple[Signal, data.View]:
+    ) -> tuple[Signal, data.View, Signal]:
         """The lanes' queues of contexts.
 
-        Returns which lanes have one and, combinational, the first one of `lane`, whose bit of `served` is set.
+        Returns which lanes have one; combinational, the first one of `lane`, whose bit of `served` is set; and whether
+        another one is on its way to its queue.
         """
         lanes = range(self._lanes)
-        shape = item_context(self._arch)
-        # One shared memory with one write port: an input register per lane lets the lanes write one after the other.
-        # A block RAM would be almost empty, and slow.
+        # One shared memory with one write port. A block RAM would be almost empty, and slow.
         m.submodules.contexts = contexts = memory.Memory(
-            shape=shape, depth=QUEUE * self._lanes, init=[], attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {}
+            shape=item_context(self._arch),
+            depth=QUEUE * self._lanes,
+            init=[],
+            attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {},
         )
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
-        m.submodules.writers = writers = RoundRobin(self._lanes)
         waiting = Signal(self._lanes)
-        pushed, writer = Signal(self._lanes), Signal.like(lane)  # who was chosen writes a cycle later
         heads = [Signal(range(QUEUE), name=f"head{i}") for i in lanes]
         tails = [Signal(range(QUEUE), name=f"tail{i}") for i in lanes]
-        inputs = [Signal(shape.size, name=f"input{i}", reset_less=True) for i in lanes]
-        for i, port in enumerate(self.i_context):
-            full, level = Signal(name=f"full{i}"), Signal(QUEUE, name=f"level{i}")  # level: a bit per context
-            m.d.comb += [
-                port.ready.eq(~full),
-                writers.requests[i].eq(full & ~level[-1]),
-                waiting[i].eq(level[0]),
+        levels = [Signal(QUEUE, name=f"level{i}") for i in lanes]  # a bit per context
+
+        # What is in the input register goes to the queue of its lane in the next cycle, unless that is full. Only in a
+        # cycle in which some lane has room for one at most can that happen: what comes then is counted as blocked until
+        # it is in its queue, so that `ready` is a register.
+        port = self.i_context
+        received, queued, blocked = Signal(), Signal(), Signal()
+        arrived = Signal(port.payload.shape(), reset_less=True)
+        receiver = Cat(arrived.lane == i for i in lanes)
+        m.d.comb += [
+            port.ready.eq(~blocked),
+            queued.eq(received & ~selected(receiver, (level[-1] for level in levels))),
+        ]
+        with m.If(port.ready):
+            m.d.sync += [
+                received.eq(port.valid),
+                arrived.eq(port.payload),
+                blocked.eq(port.valid & Cat(level[-2] for level in levels).any()),
             ]
-            with m.If(port.valid & port.ready):
-                m.d.sync += [full.eq(1), inputs[i].eq(Value.cast(port.payload))]
-            with m.If(writers.chosen[i]):
-                m.d.sync += full.eq(0)
-            with m.If(pushed[i]):
+        with m.Elif(queued):
+            m.d.sync += [received.eq(0), blocked.eq(0)]
+
+        for i, level in enumerate(levels):
+            pushed = Signal(name=f"pushed{i}")
+            m.d.comb += [pushed.eq(queued & receiver[i]), waiting[i].eq(level[0])]
+            with m.If(pushed):
                 m.d.sync += tails[i].eq(tails[i] + 1)
             with m.If(finished[i]):
                 m.d.sync += heads[i].eq(heads[i] + 1)
-            with m.If(writers.chosen[i] & ~finished[i]):
+            with m.If(pushed & ~finished[i]):
                 m.d.sync += level.eq(Cat(1, level))
-            with m.Elif(finished[i] & ~writers.chosen[i]):
+            with m.Elif(finished[i] & ~pushed):
                 m.d.sync += level.eq(level >> 1)
-        m.d.sync += [pushed.eq(writers.chosen), writer.eq(writers.index)]
         m.d.comb += [
-            writers.advance.eq(1),
-            write.en.eq(pushed.any()),
-            write.addr.eq(Cat(selected(pushed, tails), writer)),
-            Value.cast(write.data).eq(selected(pushed, inputs)),
+            write.en.eq(queued),
+            write.addr.eq(Cat(selected(receiver, tails), arrived.lane)),
+            write.data.eq(arrived.context),
             read.addr.eq(Cat(selected(served, heads), lane)),
         ]
-        return waiting, read.data
+        return waiting, read.data, received

@@ -5,6 +5,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from streams import drain
 
 from trispike_hw import architecture
 from trispike_hw.architecture import Architecture
@@ -22,6 +23,7 @@ from trispike_hw.layout import (
 
 ARCH = architecture.build(architecture.preset("small").model_dump() | {"program_words": 128})
 NARROW = architecture.build(ARCH.model_dump() | {"columns": 8, "lanes": 2, "tsa_width": 8})
+CLUSTERS = architecture.build(NARROW.model_dump() | {"lanes": 8, "clusters": 4})
 ALONE = architecture.build(NARROW.model_dump() | {"lanes": 1})
 COUNTS = ("window_x", "window_y", "out_x", "out_y", "passes")
 
@@ -146,7 +148,7 @@ def program_of(segments: list[dict]) -> list[int]:
     return words
 
 
-@pytest.mark.parametrize("arch", [ARCH, NARROW, ALONE], ids=["small", "narrow", "alone"])
+@pytest.mark.parametrize("arch", [ARCH, NARROW, CLUSTERS, ALONE], ids=["small", "narrow", "clusters", "alone"])
 @pytest.mark.parametrize("seed", range(12))
 def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     rng = random.Random(seed)
@@ -155,12 +157,14 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     base = rng.randrange(16)
     program = [0] * base + program_of(segments) + [0] * 16
     dut = Dispatcher(arch)
-    contexts: list[tuple[int, dict]] = []
+    contexts: list[tuple[int, int, dict]] = []  # cycle, lane, context
+    cycle = [0]
     slots: list[list[dict]] = [[] for _ in range(arch.lanes)]
     stall = rng.choice((0, 0.5, 0.9))
 
     async def memory(ctx):
         async for *_, enable, address in ctx.tick().sample(dut.program_enable, dut.program_address):
+            cycle[0] += 1
             if enable:
                 ctx.set(dut.program_data, program[address])
 
@@ -190,26 +194,29 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
             await ctx.tick()
         raise AssertionError("the dispatcher hangs")
 
-    def drain(port, take):
+    def receiver(port, take):
         async def bench(ctx):
-            while True:
-                ready = rng.random() >= stall
-                ctx.set(port.ready, ready)
-                *_, valid, payload = await ctx.tick().sample(port.valid, port.payload)
-                if ready and valid:
-                    take({name: payload[name] for name, _ in payload.shape()})
+            await drain(ctx, port, take, rng, stall, lambda: False, 20_000)
 
         return bench
 
-    def context_of(lane):
-        return lambda found: contexts.append((lane, found))
+    def fields(payload) -> dict:
+        return {name: payload[name] for name, _ in payload.shape()}
+
+    def context_of(cluster):
+        first = cluster * arch.cluster_lanes
+        return lambda found: contexts.append((cycle[0], first + found.lane, fields(found.context)))
+
+    def slot_of(lane):
+        return lambda found: slots[lane].append(fields(found))
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     simulator.add_testbench(memory, background=True)
+    for cluster in range(arch.clusters):
+        simulator.add_testbench(receiver(dut.o_context[cluster], context_of(cluster)), background=True)
     for lane in range(arch.lanes):
-        simulator.add_testbench(drain(dut.o_context[lane], context_of(lane)), background=True)
-        simulator.add_testbench(drain(dut.o_slot[lane], slots[lane].append), background=True)
+        simulator.add_testbench(receiver(dut.o_slot[lane], slot_of(lane)), background=True)
     simulator.add_testbench(control)
     simulator.run()
 
@@ -219,10 +226,13 @@ def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     for item in items:
         if header["tile_mode"]:
             lanes = range(header["last_lanes"] if item["last_pass"] else arch.lanes)
-            got = dict(itertools.islice(order, len(lanes)))
-            assert set(got) == set(lanes)
+            cycles, numbers, found = zip(*itertools.islice(order, len(lanes)), strict=True)
+            assert numbers == tuple(lanes)
+            if not stall:
+                assert cycles == tuple(range(cycles[0], cycles[0] + len(lanes)))
+            got = dict(enumerate(found))
         else:
-            previous, (lane, context) = lane, next(order)
+            previous, (_, lane, context) = lane, next(order)
             lanes, got = [lane], {lane: context}
             if not item["first"]:
                 assert lane == previous, "a pooling window is spread over lanes"

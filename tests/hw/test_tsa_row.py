@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from amaranth.hdl import Cat, Module
@@ -18,6 +19,7 @@ from trispike_hw.layout import Mode
 from trispike_hw.lone_row import LoneRow
 from trispike_hw.tsa_layout import answer_tiles
 from trispike_hw.tsa_row import TsaRow
+from trispike_hw.tsa_scheduler import QUEUE
 
 PATIENCE = 5000
 FEW_TILES = {"constant_tiles": 8}
@@ -130,6 +132,14 @@ def random_layer(
     return layer
 
 
+def assigned(layer: Layer, rng: random.Random) -> list[dict]:
+    """The layer's contexts with their lanes, in any order that keeps a lane's items in theirs."""
+    order = [lane for lane, contexts in enumerate(layer.contexts) for _ in contexts]
+    rng.shuffle(order)
+    left = [iter(contexts) for contexts in layer.contexts]
+    return [{"lane": lane, "context": next(left[lane])} for lane in order]
+
+
 async def load_constants(ctx, dut: TsaRow, arch: Architecture, constants: list[list[dict[str, int]]]) -> None:
     ctx.set(dut.constants.enable, 1)
     for tile, row in enumerate(constants):
@@ -193,10 +203,10 @@ def run(layers: list[Layer], rng: random.Random, stall: float) -> None:
     simulator = simulator_of(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(control)
+    contexts = [assigned(layer, rng) for layer in layers]
+    simulator.add_testbench(feeder(dut.i_context, contexts, random.Random(rng.random())), background=True)
     for lane in range(layers[0].arch.cluster_lanes):
-        contexts, sums = [layer.contexts[lane] for layer in layers], [layer.sums[lane] for layer in layers]
-        simulator.add_testbench(feeder(dut.i_context[lane], contexts, random.Random(rng.random())), background=True)
-        seed = random.Random(rng.random())
+        sums, seed = [layer.sums[lane] for layer in layers], random.Random(rng.random())
         simulator.add_testbench(feeder(dut.i_sums[lane], sums, seed, between_sums), background=True)
     simulator.add_testbench(words, background=True)
     simulator.add_testbench(answers, background=True)
@@ -245,7 +255,13 @@ def test_cycles(name: str, lanes: str) -> None:
     time_steps, silent, items = 6, 2, 4
     dut = row_of(arch)
     active = range(arch.cluster_lanes if lanes == "all" else 1)
+    rng = random.Random(0)  # decides nothing: no stalls
     took = []
+
+    async def contexts(ctx):
+        context = {"first": 1, "last": 1}
+        await ctx.tick()
+        await feed(ctx, dut.i_context, [{"lane": lane, "context": context} for lane in active] * items, rng, 0.0)
 
     async def control(ctx):
         ctx.set(dut.config, {"time_steps": time_steps, "silent": silent, "mode": Mode.RELU, "plane": 1})
@@ -253,8 +269,6 @@ def test_cycles(name: str, lanes: str) -> None:
         await ctx.tick()
         for lane in active:
             ctx.set(dut.i_sums[lane].valid, 1)
-            ctx.set(dut.i_context[lane].payload, {"first": 1, "last": 1})
-            ctx.set(dut.i_context[lane].valid, 1)
         words = cycles = 0
         while words < items * time_steps * len(active) and cycles < PATIENCE:
             _, _, valid = await ctx.tick().sample(dut.o_words.valid)
@@ -265,6 +279,7 @@ def test_cycles(name: str, lanes: str) -> None:
     simulator = simulator_of(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(control)
+    simulator.add_testbench(contexts, background=True)
     simulator.run()
     turns = items * (time_steps + silent)
     period = max(len(active) * arch.tsa_passes, arch.tsa_passes + 3)
@@ -284,13 +299,10 @@ def test_a_full_output_stops_the_row_and_loses_nothing() -> None:
     async def control(ctx):
         ctx.set(dut.config, {"time_steps": 16, "silent": 0, "mode": Mode.PASS, "plane": 1})
         await ctx.tick()
+        contexts = [{"lane": i, "context": {"address": i * 64, "first": 1, "last": 1}} for i in lanes]
+        await feed(ctx, dut.i_context, contexts, random.Random(0), 0.0)
         for lane in lanes:
-            ctx.set(dut.i_context[lane].payload, {"address": lane * 64, "first": 1, "last": 1})
-            ctx.set(dut.i_context[lane].valid, 1)
             ctx.set(dut.i_sums[lane].valid, 1)
-        await ctx.tick()
-        for lane in lanes:
-            ctx.set(dut.i_context[lane].valid, 0)
         taken = 0
         for _ in range(100):
             _, _, *ready = await ctx.tick().sample(*(port.ready for port in dut.i_sums))
@@ -311,6 +323,48 @@ def test_a_full_output_stops_the_row_and_loses_nothing() -> None:
     simulator.run()
 
 
+def test_a_lane_with_a_full_queue_stops_the_contexts_and_loses_none() -> None:
+    """One a cycle is taken while there is room for two, one in two cycles then, none when a queue overflows."""
+    arch = ARCHITECTURES["wide"]
+    dut = row_of(arch)
+    lanes = range(arch.cluster_lanes)
+    order = [i for i in lanes for _ in range(QUEUE - 1)] + [1] * 4 + [0] * 3 + [2]
+    contexts = [{"lane": i, "context": {"address": n, "first": 1, "last": 1}} for n, i in enumerate(order)]
+    taken, addresses = [], []
+
+    async def feeder(ctx):
+        await ctx.tick()
+        await feed(ctx, dut.i_context, contexts, random.Random(0), 0.0)
+
+    async def control(ctx):
+        ctx.set(dut.config, {"time_steps": 1, "silent": 0, "mode": Mode.PASS, "plane": 1})
+        ctx.set(dut.o_words.ready, 1)
+        for cycle in range(100):
+            _, _, valid, ready = await ctx.tick().sample(dut.i_context.valid, dut.i_context.ready)
+            taken.extend([cycle] * (valid & ready))
+        assert not ctx.get(dut.idle)
+        for lane in lanes:
+            ctx.set(dut.i_sums[lane].valid, 1)
+        while not addresses or not ctx.get(dut.idle):
+            _, _, valid, address = await ctx.tick().sample(dut.o_words.valid, dut.o_words.payload.address)
+            addresses.extend([address] * valid)
+
+    simulator = simulator_of(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(feeder, background=True)
+    simulator.add_testbench(control)
+    simulator.run()
+    full = (QUEUE - 1) * len(lanes)
+    gaps = [later - earlier for earlier, later in pairwise(taken)]
+    assert len(taken) == full + 2  # the eighth context of lane 1, and the ninth, which stays in the register
+    assert set(gaps[:QUEUE]) == {1}
+    assert set(gaps[QUEUE:]) == {2}
+    assert sorted(addresses) == list(range(len(order)))
+    for lane in lanes:
+        own = [address for address in addresses if order[address] == lane]
+        assert own == sorted(own)
+
+
 @pytest.mark.parametrize("mode", [Mode.RELU, Mode.LOGITS])
 def test_idle_means_that_every_accepted_item_is_out(mode: Mode) -> None:
     arch = ARCHITECTURES["pair"]
@@ -329,7 +383,7 @@ def test_idle_means_that_every_accepted_item_is_out(mode: Mode) -> None:
         ctx.set(dut.i_sums[0].valid, 1)
         await ctx.tick().repeat(2)
         for _ in range(items):
-            await feed(ctx, dut.i_context[0], [context], rng, 0.0)
+            await feed(ctx, dut.i_context, [{"lane": 0, "context": context}], rng, 0.0)
             accepted[0] += 1
             await ctx.tick().repeat(rng.randrange(100))
 

@@ -103,7 +103,7 @@ class LayerRun:
             return
         number = self._item
         arrival, period = self._timings.dispatcher.item(
-            self._segments, int(self._work.dropped_rows[number]), number == 0
+            self._segments, int(self._work.dropped_rows[number]), len(lanes), number == 0
         )
         item = self._work.item(number)
         self._item += 1

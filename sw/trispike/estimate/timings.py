@@ -30,13 +30,15 @@ class DispatcherTimings:
     slot: int = 2  # from one slot to the next
     dropped_row: int = 1  # a kernel row that is clipped
     follow: int = 2  # cycles of an item beside one for each segment
+    context: int = 1  # from one lane's context to the next, and from the last one to the next item
 
-    def item(self, segments: int, dropped_rows: int, first: bool) -> tuple[int, int]:
-        """Cycles from picking a lane until its last slot has arrived, and until the next item's turn."""
+    def item(self, segments: int, dropped_rows: int, lanes: int, first: bool) -> tuple[int, int]:
+        """Cycles from picking lanes until their last slot has arrived, and until the next item's turn."""
         begin = self.describe * segments if first else 0
         dropped = self.dropped_row * dropped_rows
         arrival = begin + self.latency + self.slot * (segments - 1) + dropped
-        return arrival, begin + max(segments + self.follow, self.slot * segments, segments + dropped)
+        contexts = self.context * (lanes + 1)
+        return arrival, begin + max(segments + self.follow, self.slot * segments, segments + dropped, contexts)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class LoneDispatcherTimings(DispatcherTimings):
     describe: int = 0
     slot: int = 10
 
-    def item(self, segments: int, dropped_rows: int, first: bool) -> tuple[int, int]:
-        arrival, _ = super().item(segments, dropped_rows, first)
+    def item(self, segments: int, dropped_rows: int, lanes: int, first: bool) -> tuple[int, int]:
+        arrival, _ = super().item(segments, dropped_rows, lanes, first)
         return arrival, self.slot * segments + self.dropped_row * dropped_rows + self.follow
 
 
