@@ -46,6 +46,7 @@ class Architecture(BaseModel):
     constant_tiles: int = _bounded(4, 4096, "tiles whose neuron constants fit in the constant memory")
     program_words: int = _bounded(64, 1 << 16, "64-bit words of the program memory")
     tsa_width: int = _bounded(1, 16, "neurons that one TSA row updates in a cycle")
+    sum_vectors: int = _bounded(1, 3, "vectors of sums that may wait in a lane for the TSA row; in a lane alone, one")
     max_segments: int = _bounded(1, 8, "segments that one layer may have")
     max_layers: int = _bounded(4, 240, "layers whose counters the statistics memory keeps")
 
@@ -234,13 +235,14 @@ PRESETS: dict[str, Architecture] = {
     fields["name"]: build(_COMMON | fields)
     for fields in (
         {"name": "nano", "lanes": 1, "clusters": 1, "columns": 8, "accumulator_bits": 16, "potential_bits": 24,
-         "threshold_bits": 14, "bias_bits": 20, "max_time_steps": 8, "tsa_width": 1, "spike_words": 1536,
-         "weight_rows": 1024, "constant_tiles": 32, "program_words": 256, "max_segments": 2, "max_layers": 16},
-        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "spike_words": 6144, "weight_rows": 2048,
-         "constant_tiles": 64, "program_words": 512},
-        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "spike_words": 24576, "weight_rows": 1024,
-         "constant_tiles": 256, "program_words": 1024},
-        {"name": "large", "lanes": 32, "clusters": 4, "tsa_width": 8, "spike_words": 8192, "weight_rows": 1024,
-         "constant_tiles": 256, "program_words": 1024},
+         "threshold_bits": 14, "bias_bits": 20, "max_time_steps": 8, "tsa_width": 1, "sum_vectors": 1,
+         "spike_words": 1536, "weight_rows": 1024, "constant_tiles": 32, "program_words": 256, "max_segments": 2,
+         "max_layers": 16},
+        {"name": "small", "lanes": 4, "clusters": 1, "tsa_width": 16, "sum_vectors": 3, "spike_words": 6144,
+         "weight_rows": 2048, "constant_tiles": 64, "program_words": 512},
+        {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "sum_vectors": 3, "spike_words": 24576,
+         "weight_rows": 1024, "constant_tiles": 256, "program_words": 1024},
+        {"name": "large", "lanes": 32, "clusters": 2, "tsa_width": 16, "sum_vectors": 1, "spike_words": 8192,
+         "weight_rows": 1024, "constant_tiles": 256, "program_words": 1024},
     )
 }  # fmt: skip

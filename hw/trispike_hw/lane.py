@@ -27,7 +27,7 @@ class Lane(wiring.Component):
     The weight row for an event is asked for at `weight_address` and arrives WEIGHT_LATENCY cycles later; two cycles
     behind one with `pause` no row is asked for. A lane alone asks for none in the cycle behind it.
     Latency: about ten cycles from the first slot to the first event. Throughput: one event per cycle; a step costs no
-    cycle of its own unless its last word was empty (one) or the three vectors before it still wait. A lane alone takes
+    cycle of its own unless its last word was empty (one) or `sum_vectors` before it still wait. A lane alone takes
     a cycle to end a step, lets one vector wait, and hands it over in parts. Back-pressure: sums stand until taken; the
     walk stops when one more vector would be ready. `hungry`: no item waits behind the running one. `sums_soon`: sums
     stand at `o_sums`, or will two cycles later at the latest. `fired`: an event with a spike was issued; otherwise one
@@ -93,7 +93,7 @@ class Lane(wiring.Component):
             ]
         sums = [pe.z for pe in elements]
         taken, pausing = Signal(), Signal()  # a vector is taken; a step has ended, and its sum is not yet complete
-        vectors = 1 if arch.lone_lane else 3
+        vectors = 1 if arch.lone_lane else arch.sum_vectors
         if arch.lone_lane:
             end = Signal()
             m.d.sync += [pausing.eq(walker.ending), end.eq(ended)]
@@ -130,26 +130,26 @@ class Lane(wiring.Component):
         return m
 
     def _hand_over(self, m: Module, sums: list[Value], end: Value, taken: Signal) -> None:
-        """Vectors to `o_sums`. Two registers behind z let steps end while the vectors before them wait for the TSA row,
-        or are on their way to it: steps of few events are shorter than that way. A cycle after one is taken, the next
-        one shows."""
-        finished, waiting = Signal(), Signal()  # a vector stands in z; in the first register
-        moves, shows = Signal(), Signal()  # the former moves on; the latter does
-        first = [Signal.like(z, name=f"first{column}", reset_less=True) for column, z in enumerate(sums)]
-        second = [Signal.like(z, name=f"second{column}", reset_less=True) for column, z in enumerate(sums)]
-        m.d.comb += [self.o_sums.payload[column].eq(z) for column, z in enumerate(second)]
+        """Vectors to `o_sums`, through `sum_vectors` registers, z being the first one: behind them steps may end while
+        the vectors before wait for the TSA row, or are on their way to it, for steps of few events are shorter than
+        that way. A cycle after one is taken, the next one shows."""
+        places = self._arch.sum_vectors
+        stands = [Signal(name=f"stands{place}") for place in range(places)]  # a vector does, at this place
+        moves = [Signal(name=f"moves{place}") for place in range(places - 1)]  # on to the next place
         m.d.comb += [
-            taken.eq(self.o_sums.valid & self.o_sums.ready),
-            # Only with all three taken may z wait, for then no vector is on its way to it.
-            moves.eq(finished & ~(waiting & self.o_sums.valid)),
-            shows.eq(waiting & ~self.o_sums.valid),
+            *(move.eq(stands[place] & ~Cat(stands[place + 1 :]).all()) for place, move in enumerate(moves)),
+            self.o_sums.valid.eq(stands[-1]),
+            taken.eq(stands[-1] & self.o_sums.ready),
         ]
-        m.d.sync += self.sums_soon.eq(end | finished | waiting | (self.o_sums.valid & ~taken))
-        with m.If(moves):
-            m.d.sync += [held.eq(z) for held, z in zip(first, sums, strict=True)]
-        with m.If(~self.o_sums.valid):  # a register alone: hundreds of them hang on it
-            m.d.sync += [held.eq(z) for held, z in zip(second, first, strict=True)]
-        for there, comes, goes in ((finished, end, moves), (waiting, moves, shows), (self.o_sums.valid, shows, taken)):
+        m.d.sync += self.sums_soon.eq(end | Cat(stands[:-1]).any() | (stands[-1] & ~taken))
+        held = sums
+        for place in range(1, places):
+            behind, held = held, [Signal.like(z, name=f"held{place}_{i}", reset_less=True) for i, z in enumerate(sums)]
+            # The last place takes what comes: its register alone decides, for hundreds hang on it.
+            with m.If(~stands[-1] if place == places - 1 else moves[place - 1]):
+                m.d.sync += [register.eq(z) for register, z in zip(held, behind, strict=True)]
+        m.d.comb += [self.o_sums.payload[column].eq(z) for column, z in enumerate(held)]
+        for there, comes, goes in zip(stands, [end, *moves], [*moves, taken], strict=True):
             with m.If(comes):
                 m.d.sync += there.eq(1)
             with m.Elif(goes):

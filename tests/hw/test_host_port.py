@@ -25,6 +25,7 @@ ODD = Architecture(
     constant_tiles=4,
     program_words=64,
     tsa_width=2,
+    sum_vectors=2,
     max_segments=2,
     max_layers=4,
 )

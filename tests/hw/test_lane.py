@@ -19,7 +19,8 @@ from trispike_hw.weight_memory import WeightMemory
 SMALL_LANES = architecture.build(
     architecture.preset("small").model_dump() | {"spike_words": 256, "weight_rows": 128, "max_segments": 4}
 )
-NARROW = architecture.build(SMALL_LANES.model_dump() | {"columns": 8, "tsa_width": 4, "lanes": 2})
+NARROW = architecture.build(SMALL_LANES.model_dump() | {"columns": 8, "tsa_width": 4, "lanes": 2, "sum_vectors": 2})
+ONE_VECTOR = architecture.build(SMALL_LANES.model_dump() | {"sum_vectors": 1})
 ALONE = architecture.build(SMALL_LANES.model_dump() | {"columns": 8, "tsa_width": 2, "lanes": 1})
 
 
@@ -111,7 +112,9 @@ def expected_sums(arch, item, spikes, weights, steps) -> np.ndarray:
     return z, events
 
 
-@pytest.mark.parametrize("arch", [SMALL_LANES, NARROW, ALONE], ids=["small", "narrow", "alone"])
+@pytest.mark.parametrize(
+    "arch", [SMALL_LANES, NARROW, ONE_VECTOR, ALONE], ids=["small", "narrow", "one vector", "alone"]
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_lane_sums_what_its_slots_say(arch: Architecture, seed: int):
     rng = random.Random(seed)

@@ -4,7 +4,7 @@ All constants follow from the state machines and pipelines of `trispike_hw`; `te
 they add up to with the cycles that the RTL counts. When a block's timing changes, its constants change here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trispike_hw.answer import PART_CYCLES
 from trispike_hw.architecture import Architecture
@@ -62,7 +62,7 @@ class LaneTimings:
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step until its sums ask for the TSA row
-    vectors: int = 3  # sums of steps that can wait for the row
+    vectors: int = 3  # sums of steps that can wait for the row: what the architecture says
     freed: int = 1  # from the taking of sums until another step may end in their place
     end: int = 0  # cycles that the end of a step takes
 
@@ -121,4 +121,6 @@ LONE_TIMINGS = Timings(
 
 def timings_of(arch: Architecture) -> Timings:
     """Those of the blocks that `arch` has."""
-    return LONE_TIMINGS if arch.lone_lane else TIMINGS
+    if arch.lone_lane:
+        return LONE_TIMINGS
+    return replace(TIMINGS, lane=replace(TIMINGS.lane, vectors=arch.sum_vectors))
