@@ -1,12 +1,13 @@
 """Weight memory shared by two neighbouring lanes, or of a lane alone."""
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .layout import weight_row
-from .ports import BLOCK_RAM, WritePort
+from .ports import WritePort
+from .registered_ram import RegisteredRam
 from .single_port_ram import SinglePortRam
 
 WEIGHT_LATENCY = 3
@@ -24,9 +25,8 @@ class WeightMemory(wiring.Component):
     holds the rows once for both lanes. A row is written in the cycle behind its address and enable; `write.data` comes
     then. A lane alone needs that one port only, which is a `SinglePortRam`, does without the registers, and has its
     data with the address.
-    Latency: WEIGHT_LATENCY cycles (a register that takes the sum of an address off the way to all block RAMs, block
-    RAM, then a register that takes the RAM's slow output off the adders' path). Throughput: one row per lane and cycle.
-    No back-pressure. Contents survive reset.
+    Latency: WEIGHT_LATENCY cycles (a register that takes the sum of an address off the way to all block RAMs, and the
+    two of a `RegisteredRam`). Throughput: one row per lane and cycle. No back-pressure. Contents survive reset.
     """
 
     def __init__(self, arch: Architecture):
@@ -41,10 +41,10 @@ class WeightMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shared = Signal(range(self._arch.weight_rows))  # one signal: synthesis sees that it is one port
+        bits = Shape.cast(weight_row(self._arch)).width
+        shared = Signal(range(self._arch.weight_rows))  # of the port that reads and writes
         m.d.comb += shared.eq(Mux(self.write.enable, self.write.address, self.address[0]))
         if self._arch.lone_lane:
-            bits = Shape.cast(weight_row(self._arch)).width
             m.submodules.rows = alone = SinglePortRam(bits, self._arch.weight_rows)
             m.d.comb += [
                 alone.write.eq(self.write.enable),
@@ -53,22 +53,14 @@ class WeightMemory(wiring.Component):
             ]
             m.d.comb += Value.cast(self.row[0]).eq(alone.word)
             return m
-        m.submodules.rows = rows = memory.Memory(
-            shape=weight_row(self._arch), depth=self._arch.weight_rows, init=[], attrs=BLOCK_RAM
-        )
-        write, even, odd = rows.write_port(), rows.read_port(), rows.read_port()
+        m.submodules.rows = rows = RegisteredRam(bits, self._arch.weight_rows)
         writing, even_at, odd_at = Signal(), Signal.like(shared, reset_less=True), Signal.like(shared, reset_less=True)
         m.d.sync += [writing.eq(self.write.enable), even_at.eq(shared), odd_at.eq(self.address[1])]
         m.d.comb += [
-            write.en.eq(writing),
-            write.addr.eq(even_at),
-            write.data.eq(self.write.data),
-            even.en.eq(~writing),
-            even.addr.eq(even_at),
-            odd.addr.eq(odd_at),
+            rows.write.eq(writing),
+            rows.address[0].eq(even_at),
+            rows.address[1].eq(odd_at),
+            rows.data.eq(self.write.data),
+            *(Value.cast(row).eq(word) for row, word in zip(self.row, rows.word, strict=True)),
         ]
-        for row, port in zip(self.row, (even, odd), strict=True):
-            arrived = Signal.like(row, reset_less=True)
-            m.d.sync += arrived.eq(port.data)
-            m.d.comb += row.eq(arrived)
         return m

@@ -28,8 +28,8 @@ def test_slices_take_the_fewest_block_rams(words: int, width: int, depths: list[
 
 @pytest.mark.parametrize(
     ("lanes", "spike_words"),
-    [(1, 256), (2, 256), (4, 256), (8, 256), (1, 4608), (2, 4608), (2, 6144), (2, 7168), (4, 6144)],
-)  # banks of one slice, of two, the last one full or not, and of three
+    [(1, 256), (2, 256), (4, 256), (8, 256), (1, 4608), (2, 4608), (2, 6144), (2, 7168), (4, 6144), (8, 9216)],
+)  # banks of one slice, of two, the last one full or not, and of three; many banks of two
 def test_all_lanes_read_at_once(lanes: int, spike_words: int) -> None:
     rng = random.Random(lanes)
     arch = architecture.build(PAIR.model_dump() | {"lanes": lanes, "spike_words": spike_words})

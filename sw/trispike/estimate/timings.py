@@ -57,8 +57,8 @@ class LoneDispatcherTimings(DispatcherTimings):
 class LaneTimings:
     """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
 
-    queue: int = 15  # words that wait for the walk
-    read: int = 5  # from a read to the word at the queue's head
+    queue: int = 13  # words that wait for the walk: reading stops with 11, while a few are under way
+    read: int = 6  # from a read to the word at the queue's head
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step until its sums ask for the TSA row
