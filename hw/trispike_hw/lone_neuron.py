@@ -15,7 +15,7 @@ class LoneNeuron(wiring.Component):
     """One step of a neuron, see `TsaNeuron`: combinational, for the clock of a lane alone is slow, and cells are
     few.
 
-    Members are those of `TsaNeuron`, with the sum `z` as a single word.
+    Members are those of `TsaNeuron`, with the sum `z` as a single word, and `keep`: otherwise `state` counts as 0.
     """
 
     def __init__(self, arch: Architecture):

@@ -24,7 +24,7 @@ class TsaNeuron(wiring.Component):
 
     The three registers hold the potential that the step starts from, the integrated potential, and the digit. The
     subtraction follows the last register, in front of the memory that takes `o`. The first one is two, for the state
-    and for the bias, each 0 unless V starts from it: what resets them is free, and so is their union in an adder.
+    and for the bias, one of which is 0: what resets a register is free, and so is a union in an adder.
 
     One adder compares for both signs, and the sign of its sum says it all, for the constants hold phi less one: V is
     large enough if V - (phi - 1) - 1 >= 0 where V is not negative, and V + (phi - 1) < 0 where it is. The adder is only
@@ -34,10 +34,8 @@ class TsaNeuron(wiring.Component):
     -------
     enable : In(1)
         The other inputs stand for an update.
-    keep : In(1)
-        V goes on from `state`; otherwise it starts anew, and the neuron counts as not fired.
     biased : In(1)
-        A new V starts at the bias, otherwise at 0.
+        V starts from the bias. Only where `state` is 0.
     fires : In(1)
         The neuron may fire in this step.
     two_sided : In(1)
@@ -45,7 +43,7 @@ class TsaNeuron(wiring.Component):
     unit_threshold : In(1)
         Takes 1 for phi, whatever the constants say, so that the digit of a V that starts at 0 is the sign of z.
     state, constants : In
-        The neuron before the step and its constants.
+        The neuron before the step, 0 where V starts anew, and its constants.
     z : In(ArrayLayout(signed(accumulator_bits), BRANCHES))
         Words whose union, bit by bit, is the synaptic sum: the branches of the bus that it comes over.
     o : Out(neuron_state(arch))
@@ -59,7 +57,6 @@ class TsaNeuron(wiring.Component):
         super().__init__(
             {
                 "enable": In(1),
-                "keep": In(1),
                 "biased": In(1),
                 "fires": In(1),
                 "two_sided": In(1),
@@ -87,8 +84,8 @@ class TsaNeuron(wiring.Component):
         began_with = Signal(side, reset_less=True)
         m.d.sync += [
             started.eq(self.enable),
-            kept.eq(Mux(self.keep, self.state.potential, 0)),
-            bias.eq(Mux(self.biased & ~self.keep, self.constants.bias, 0)),
+            kept.eq(self.state.potential),
+            bias.eq(Mux(self.biased, self.constants.bias, 0)),
             *(
                 held.eq(reduce(or_, (self.z[i] for i in range(first, BRANCHES, merged))))
                 for first, held in enumerate(z)
@@ -96,8 +93,8 @@ class TsaNeuron(wiring.Component):
             began_with.theta.eq(self.constants.theta),
             began_with.below_phi.eq(Mux(self.unit_threshold, 0, self.constants.below_phi)),
             began_with.fires.eq(self.fires),
-            began_with.falls.eq(self.fires & (self.two_sided | (self.state.fired & self.keep))),
-            began_with.fired.eq(self.state.fired & self.keep),
+            began_with.falls.eq(self.fires & (self.two_sided | self.state.fired)),
+            began_with.fired.eq(self.state.fired),
         ]
 
         integrated, v, compared_with = Signal(), Signal(potential, reset_less=True), Signal(side, reset_less=True)

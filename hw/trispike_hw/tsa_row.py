@@ -17,6 +17,9 @@ from .tsa_layout import answer_part, assignment, digit_word, layer_config, neuro
 from .tsa_neuron import BRANCHES, TsaNeuron
 from .tsa_scheduler import TsaScheduler
 
+STATE_WORDS = 16
+"""Words of a distributed RAM."""
+
 WORD_QUEUE = 16
 """Spike words that can wait behind the neurons: room for the eight turns that `hold` does not stop, and for more."""
 
@@ -33,7 +36,8 @@ class TsaRow(wiring.Component):
     A neuron's state lies in a memory of cluster_lanes * tsa_passes words, 16 at most in the presets of many lanes: just
     what a distributed RAM of 16 words holds, while block RAM would stand empty but for one word in thirty. It is read a
     cycle behind the order, in front of the neurons' first register, so that a lane's next turn may begin a cycle
-    earlier. A lane alone has a `LoneRow`.
+    earlier. Where half of the words are left, they stay 0: the state of a neuron that starts anew. A lane alone has a
+    `LoneRow`.
 
     Members
     -------
@@ -89,10 +93,10 @@ class TsaRow(wiring.Component):
         m.submodules.store = store = ConstantStore(arch)
         wiring.connect(m, wiring.flipped(self.constants), store.write)
         branches = self._bus(m, order)
+        words = arch.cluster_lanes * arch.tsa_passes
+        zeros = words <= STATE_WORDS // 2
         m.submodules.states = states = memory.Memory(
-            shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width),
-            depth=arch.cluster_lanes * arch.tsa_passes,
-            init=[],
+            shape=data.ArrayLayout(neuron_state(arch), arch.tsa_width), depth=2 * words if zeros else words, init=[]
         )
         before = states.read_port(domain="comb")
         after, read_address = states.write_port(), Cat(order.q[: arch.pass_bits], order.lane)
@@ -107,7 +111,7 @@ class TsaRow(wiring.Component):
 
         # Update: the neurons take three stages; `stage` says what is in which of them, the last one writing back.
         stage_layout = data.StructLayout(
-            {"valid": 1, "keep": 1, "biased": 1, "fires": 1, "last_pass": 1, "answer": 1, "address": len(before.addr)}
+            {"valid": 1, "keep": 1, "biased": 1, "fires": 1, "last_pass": 1, "answer": 1, "address": len(read_address)}
         )
         stages = [Signal(stage_layout, name=f"stage{i}") for i in range(4)]
         read, written = stages[0], stages[-1]
@@ -116,15 +120,19 @@ class TsaRow(wiring.Component):
         m.d.sync += [
             read.valid.eq(issued),
             read.keep.eq(~order.start & ~passing),
-            read.biased.eq(Mux(answering, order.context.use_bias, ~passing)),
+            read.biased.eq(order.start & Mux(answering, order.context.use_bias, ~passing)),
             read.fires.eq(order.fires),
             read.last_pass.eq(scheduler.last_pass),
             read.answer.eq(answering & order.end),
             read.address.eq(read_address),
             *(later.eq(earlier) for earlier, later in pairwise(stages)),
         ]
+        # A neuron that starts anew has the state 0, out of the words that are never written, if there are any:
+        # registers right behind distributed RAM are hard to place where they have a reset.
+        state = Signal.like(before.data)
         m.d.comb += [
-            before.addr.eq(read.address),
+            before.addr.eq(Cat(read.address, ~read.keep) if zeros else read.address),
+            Value.cast(state).eq(before.data if zeros else Mux(read.keep, before.data, 0)),
             after.en.eq(written.valid),
             after.addr.eq(written.address),
         ]
@@ -133,12 +141,11 @@ class TsaRow(wiring.Component):
             m.submodules[f"neuron{i}"] = neuron
             m.d.comb += [
                 neuron.enable.eq(read.valid),
-                neuron.keep.eq(read.keep),
                 neuron.biased.eq(read.biased),
                 neuron.fires.eq(read.fires),
                 neuron.two_sided.eq(self.config.mode != Mode.RELU),
                 neuron.unit_threshold.eq(passing),
-                neuron.state.eq(before.data[i]),
+                neuron.state.eq(state[i]),
                 neuron.constants.eq(store.constants[i]),
                 *(neuron.z[branch].eq(word[i]) for branch, word in enumerate(branches)),
                 after.data[i].eq(neuron.o),

@@ -38,15 +38,15 @@ def random_case(rng: random.Random, arch: architecture.Architecture) -> dict[str
     aim = rng.choice([-phi, 0, phi]) + rng.randint(-2, 2)
     limit = 1 << bits - 3
     potential = (aim - z) // 2 if rng.random() < 2 / 3 else rng.randrange(-limit, limit)
+    anew = rng.random() < 0.2
     return {
         "phi": phi,
         "theta": theta,
         "z": z,
-        "potential": potential,
+        "potential": 0 if anew else potential,
         "bias": rng.randrange(-(1 << min(arch.bias_bits, bits - 2) - 1), 1 << min(arch.bias_bits, bits - 2) - 1),
-        "fired": rng.getrandbits(1),
-        "keep": rng.random() < 0.8,
-        "biased": rng.getrandbits(1),
+        "fired": 0 if anew else rng.getrandbits(1),
+        "biased": anew and rng.getrandbits(1),
         "fires": rng.random() < 0.9,
         "two_sided": rng.getrandbits(1),
         "unit_threshold": rng.random() < 0.1,
@@ -55,11 +55,9 @@ def random_case(rng: random.Random, arch: architecture.Architecture) -> dict[str
 
 
 def expected(case: dict[str, int]) -> tuple[int, int, int]:
-    start = case["potential"] if case["keep"] else case["bias"] if case["biased"] else 0
+    start = case["bias"] if case["biased"] else case["potential"]
     phi = 1 if case["unit_threshold"] else case["phi"]
-    return neuron_step(
-        start, case["z"], case["theta"], phi, bool(case["fired"] and case["keep"]), case["fires"], case["two_sided"]
-    )
+    return neuron_step(start, case["z"], case["theta"], phi, bool(case["fired"]), case["fires"], case["two_sided"])
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -75,7 +73,7 @@ def test_steps_match_the_scalar_model(name: str) -> None:
         for cycle in range(len(cases) + LATENCY):
             if cycle < len(cases):
                 case = cases[cycle]
-                for key in ("enable", "keep", "biased", "fires", "two_sided", "unit_threshold"):
+                for key in ("enable", "biased", "fires", "two_sided", "unit_threshold"):
                     ctx.set(getattr(dut, key), case[key])
                 masks = [rng.getrandbits(arch.accumulator_bits) for _ in range(BRANCHES - 1)]
                 parts = [case["z"] & mask for mask in masks]  # bits that none of them has are left for the last
