@@ -11,8 +11,8 @@ class LanePicker(wiring.Component):
     """The next hungry lane after the one picked last, leaving out those that an item is on its way to.
 
     Function: `pick` is one-hot, 0 while no lane is hungry; `picked` says that its lane gets an item, `arrived` which
-    lanes have got theirs. Latency: a cycle from `hungry` to `pick`. Throughput: one pick in two cycles, for the cycle
-    after `picked` still shows the old one. No back-pressure. Reset: no item is on its way, lane 0 is next.
+    lanes have got theirs. Latency: two cycles from `hungry` to `pick`. Throughput: one pick in three cycles, for in the
+    two cycles after `picked` it still shows an old one. No back-pressure. Reset: no item is on its way, lane 0 is next.
     """
 
     def __init__(self, arch: Architecture):
@@ -31,13 +31,11 @@ class LanePicker(wiring.Component):
         lanes = self._lanes
         promised = Signal(lanes)
         next_lane = Signal(lanes, init=1)  # one-hot: the search begins here
-        free, first = Signal(lanes), Signal(2 * lanes)
+        free, first = Signal(lanes), Signal(2 * lanes)  # `free` is a register: it is a long way from the lanes
         doubled = Cat(free, free)
-        m.d.comb += [
-            free.eq(self.hungry & ~promised),
-            first.eq(doubled & ~(doubled - next_lane)),
-        ]
+        m.d.comb += first.eq(doubled & ~(doubled - next_lane))
         m.d.sync += [
+            free.eq(self.hungry & ~promised),
             self.pick.eq(first[:lanes] | first[lanes:]),
             promised.eq(promised & ~self.arrived),
         ]

@@ -65,7 +65,8 @@ class Sequencer(wiring.Component):
         ]
         shape, tiling = self.header.layer, self.header.tiles
         first_tile = self.header.output.address[: len(tiling.passes)]
-        m.d.comb += [
+        # Registers: a layer's header stands long before its answer is sent.
+        m.d.sync += [
             tiles.eq(
                 Mux(shape.tile_mode, ((tiling.passes - 1) << (arch.lanes - 1).bit_length()) + tiling.last_lanes,
                     tiling.passes)

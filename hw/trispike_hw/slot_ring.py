@@ -1,6 +1,6 @@
 """The segments of a lane's work items, in a ring: those of the running item come round once a step."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -102,7 +102,8 @@ class SlotRing(wiring.Component):
         final = steps_left < 0
         round_over, over = Signal(), Signal()  # with the segment that is loaded
         following, reading = Signal.like(get_at), Signal.like(get_at)
-        meets = Signal()  # the slot that is read is that of `segment`
+        alone = Signal()  # the segment that is loaded is the only one of its item, which has another round to come
+        following_meets, waiting_meets = Signal(), Signal()  # the slot that is read next, or now, is that of `segment`
         m.d.comb += [
             self.upcoming.eq(get.data),
             self.segment.eq(here),
@@ -111,18 +112,20 @@ class SlotRing(wiring.Component):
             round_over.eq(self.load & self.upcoming.last),
             over.eq(round_over & final),
             following.eq(Mux(self.upcoming.last & ~final, item_at, get_at + 1)),
+            alone.eq(self.upcoming.last & ~final & (item_at == get_at)),
             reading.eq(Mux(self.load, following, get_at)),
             get.addr.eq(reading),
             address_get.addr.eq(reading),
-            meets.eq(Mux(self.load, following[: len(here_at)] == here_at, get_at[: len(here_at)] == here_at)),
+            following_meets.eq(following[: len(here_at)] == here_at),
+            waiting_meets.eq(get_at[: len(here_at)] == here_at),
         ]
         with m.If(self.load):
             m.d.sync += [
                 get_at.eq(following),
                 here_at.eq(get_at),
                 here.eq(self.upcoming),
-                self.again.eq(following == get_at),
-                comes_back.eq(~final & (following != get_at)),
+                self.again.eq(alone),
+                comes_back.eq(~final & ~alone),
                 inside.eq(~over),
             ]
         with m.If(over):
@@ -135,7 +138,7 @@ class SlotRing(wiring.Component):
         returned = Signal()
         m.d.comb += [
             returned.eq(self.finish & comes_back),
-            self.i.ready.eq(((put_at - item_at)[: len(put_at)] != depth) & ~(self.ending & comes_back)),
+            self.i.ready.eq(((put_at ^ item_at) != depth) & ~(self.ending & comes_back)),  # a power of two
             put.en.eq(self.i.valid & self.i.ready),
             put.addr.eq(put_at),
             *(put.data[name].eq(self.i.payload[name]) for name, _ in segment(arch)),
@@ -146,12 +149,22 @@ class SlotRing(wiring.Component):
         with m.If(put.en):
             m.d.sync += put_at.eq(put_at + 1)
         leaves = self.load & ~inside
-        m.d.sync += [completed.eq(put.en & self.i.payload.last), items.eq(items + completed - leaves)]
+        m.d.sync += completed.eq(put.en & self.i.payload.last)
+        with m.If(completed ^ leaves):
+            m.d.sync += items.eq(items + Mux(leaves, -1, 1))
 
         # What is written in the cycle of its read does not show yet: slots of an item that is not complete, and the
-        # address of the other one of two segments.
-        within = Mux(self.load, ~over, inside)  # the slot that is read belongs to an item whose walk has begun
-        waits = completed | Mux(leaves, items > 1, items != 0)
-        m.d.sync += staged.eq(Mux(within, ~(returned & meets), waits))
-        m.d.comb += [self.hungry.eq(items == 0), self.idle.eq(put_at == item_at)]
+        # address of the other one of two segments. Whether the walk ends is known last, so both cases are worked out.
+        def stages(load: Value, returned: Value, meets: Value) -> Value:
+            within = Mux(load, ~(self.upcoming.last & final), inside)  # what is read is of an item whose walk has begun
+            waits = completed | Mux(load & ~inside, items[1:].any(), items.any())
+            return Mux(within, ~(returned & meets), waits)
+
+        if_finished, if_not = Signal(), Signal()
+        m.d.comb += [
+            if_finished.eq(stages(staged, comes_back, Mux(staged, following_meets, waiting_meets))),
+            if_not.eq(stages(staged & self.free, Const(0), Const(0))),
+        ]
+        m.d.sync += staged.eq(Mux(self.finish, if_finished, if_not))
+        m.d.comb += [self.hungry.eq(~items.any()), self.idle.eq(put_at == item_at)]
         return m

@@ -98,7 +98,9 @@ class TsaScheduler(wiring.Component):
             last_step.eq(self.config.time_steps - 1 + Mux(self.config.mode == Mode.LOGITS, 0, self.config.silent)),
         ]
         step, ended = Signal(5), Signal()
-        m.d.comb += [step.eq(selected(served, steps)), ended.eq(step == last_step)]
+        at_last = Signal(self._lanes)  # registers: between its turns there is time to compare a lane's step
+        m.d.sync += [at_last[i].eq(steps[i] == last_step) for i in lanes]
+        m.d.comb += [step.eq(selected(served, steps)), ended.eq((served & at_last).any())]
         ordered, order = Signal(), Signal(update(self._arch), reset_less=True)
         m.d.comb += order_free.eq(~ordered | pass_free)
         with m.If(order_free):
@@ -114,7 +116,7 @@ class TsaScheduler(wiring.Component):
             ]
             for i in lanes:
                 with m.If(served[i]):
-                    m.d.comb += finished[i].eq(ended)
+                    m.d.comb += finished[i].eq(at_last[i])
                     m.d.sync += [
                         steps[i].eq(Mux(ended, 0, step + 1)),
                         trailing[i].eq((step >= last_sums) & ~ended),

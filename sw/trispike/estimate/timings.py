@@ -25,7 +25,7 @@ class DispatcherTimings:
     """One item after the other (dispatcher.py, segment_mover.py, window.py, delivery.py, lane_picker.py)."""
 
     describe: int = 3  # reading the description of a segment, at the layer's start
-    pick: int = 1  # from a lane's hunger to its pick
+    pick: int = 2  # from a lane's hunger to its pick
     latency: int = 10  # from picking a lane until the first slot has arrived
     slot: int = 2  # from one slot to the next
     dropped_row: int = 1  # a kernel row that is clipped
