@@ -124,6 +124,15 @@ def block_memories(text: str) -> dict[str, tuple[int, int]]:
     return found
 
 
+def written_memories(text: str) -> dict[str, int]:
+    """Block RAMs that the Verilog names itself (`RegisteredRam`), by their place in the hierarchy."""
+    modules = re.findall(r"^module \\?(\S+?) ?\((.*?)^endmodule", text, re.MULTILINE | re.DOTALL)
+    found = {
+        ".".join(name.split(".")[1:]): len(re.findall(r"^ +DP16KD ", body, re.MULTILINE)) for name, body in modules
+    }
+    return {name: number for name, number in found.items() if number}
+
+
 def blocks(bits: int, words: int, widest: int) -> int:
     """Block RAMs of 18 Kbit that a memory needs with ports of at most `widest` bits."""
     return min(-(-bits // width) * -(-words * width // 18432) for width in (9, 18, 36) if width <= widest)
@@ -144,8 +153,12 @@ def check_synthesis(directory: Path, arch: Architecture, device: str) -> None:
         memory: blocks(bits, words, 18 if ".weights" in memory or memory in shared else 36)
         for memory, (bits, words) in block_memories(text).items()
     }
-    assert sum(".weights" in memory for memory in expected) == arch.pairs
-    found = Counter(cell.rsplit(".", 2)[0] for cell, kind in cells.items() if kind in ("DP16KD", "PDPW16KD"))
+    expected |= written_memories(text)
+    weights = [number for memory, number in expected.items() if ".weights" in memory]
+    assert weights == arch.pairs * [blocks(arch.columns * arch.weight_bits, arch.weight_rows, 18)]
+    found = Counter(
+        re.sub(r"\.(ram\d+|\d+\.\d+)$", "", cell) for cell, kind in cells.items() if kind in ("DP16KD", "PDPW16KD")
+    )
     assert found == expected
     distributed = {cell.rsplit(".", 2)[0] for cell, kind in cells.items() if kind == "TRELLIS_DPR16X4"}
     assert distributed and not distributed & expected.keys()
