@@ -16,9 +16,6 @@ from .tsa_layout import answer_part, answer_tiles
 PART_CYCLES = 2
 """Cycles that a part takes beside one for each of its values."""
 
-GROUP = 4
-"""Values of a part that a register chooses from: a multiplexer of four takes two look-up tables of four inputs."""
-
 
 class AnswerStore(wiring.Component):
     """One 32-bit sum per class, for the whole machine.
