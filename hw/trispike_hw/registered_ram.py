@@ -27,7 +27,7 @@ class RegisteredRam(wiring.Component):
     survive reset, and are undefined before they are written.
 
     On a Lattice ECP5 the registers are those that its block RAMs DP16KD have within (Lattice TN-02204, REGMODE
-    "OUTREG"), which Yosys never uses: so they cost no flip-flop, and a word leaves them in 0.5 ns instead of 5.8.
+    "OUTREG"), which Yosys never uses: so they cost no flip-flop, and what reads a word does not wait for the memory.
     Elsewhere, in simulation, and where Yosys finds a block RAM that is wider, the portable twin.
     """
 

@@ -128,7 +128,7 @@ class TsaRow(wiring.Component):
             *(later.eq(earlier) for earlier, later in pairwise(stages)),
         ]
         # A neuron that starts anew has the state 0, out of the words that are never written, if there are any:
-        # registers right behind distributed RAM are hard to place where they have a reset.
+        # registers right behind distributed RAM then need no reset, with which a full device may be harder to place.
         state = Signal.like(before.data)
         m.d.comb += [
             before.addr.eq(Cat(read.address, ~read.keep) if zeros else read.address),
