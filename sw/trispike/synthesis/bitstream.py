@@ -17,7 +17,7 @@ from ..errors import DeviceError, ToolError
 from ..files import new_directory
 from . import watch
 from .boards import Board
-from .targets import ECP5_MAPPING, ECP5_PLACER, ICE40UP_MAPPING
+from .targets import ECP5_CELLS, ECP5_PLACER, ECP5_REST, ICE40UP_MAPPING
 from .watch import StuckError, run_watched
 
 _NAME = "top"
@@ -154,7 +154,9 @@ def _plan(board: Board, arch: Architecture, mhz: float, *, memory: bool | None =
         "nextpnr_opts": f"--timing-allow-fail --report {_REPORT} --seed {seed}",
     }
     if "nextpnr-ecp5" in board.tools:
-        options |= {"synth_opts": ECP5_MAPPING, "nextpnr_opts": f"{options['nextpnr_opts']} {ECP5_PLACER}"}
+        options["script_after_read"] += f"; {ECP5_CELLS.format(top=_NAME)}"
+        options["nextpnr_opts"] += f" {ECP5_PLACER}"
+        options["synth_opts"] = ECP5_REST
     elif "nextpnr-ice40" in board.tools:
         options["synth_opts"] = ICE40UP_MAPPING
     return platform.prepare(

@@ -92,7 +92,7 @@ def _synthesised(verilog: str, target: Target) -> Path:
         part
         for part in (
             read_design(_DESIGN),
-            f"{family.synthesis} -top {TOP}",
+            family.synthesis.format(top=TOP),
             "autoname",  # look-up tables get the names of the signals that they drive
             family.finish,
             f"write_json {_NETLIST}",

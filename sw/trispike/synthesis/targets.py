@@ -20,9 +20,9 @@ class Router:
 class Family:
     """What the devices of one make have in common.
 
-    `verilog` is the device of `trispike verilog`, `synthesis` the Yosys command that makes cells of the top module,
-    `finish` one behind it. `counts` says, by resource, how many a cell of each type takes (types are fnmatch patterns).
-    `options` are those of the router for all devices of the family.
+    `verilog` is the device of `trispike verilog`, `synthesis` the Yosys commands that make cells of the module that
+    they call {top}, `finish` one behind them. `counts` says, by resource, how many a cell of each type takes (types are
+    fnmatch patterns). `options` are those of the router for all devices of the family.
     """
 
     verilog: str
@@ -55,13 +55,30 @@ RESOURCES = {
 ECP5_MAPPING = "-nowidelut"
 """Option of Yosys: wide multiplexers of slices cost more look-up tables here than they save."""
 
+ECP5_LEAST_RESETS = 17
+"""Registers that a reset must have to be one: fewer get their zero by a look-up table. nextpnr puts no registers with
+different resets, nor with one and with none, into a tile, which has eight; and Yosys makes a reset even of a condition
+that one register becomes zero with. Preset small on the OrangeCrab had 104 of them, and the placer did not find a place
+for every cell within a minute with any of four seeds; with the 38 that are left it did so in ten seconds with three."""
+
+ECP5_CELLS = (
+    f"synth_ecp5 {ECP5_MAPPING} -top {{top}} -run begin:map_ffs; "
+    "dfflegalize -cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
+    f"-cell $_SDFFE_?P??_ r -cell $_DLATCH_?_ x -minsrst {ECP5_LEAST_RESETS}"
+)
+"""Yosys commands from a design to what only has to be mapped: the first steps of its own script, and the types of
+registers that the next one allows."""
+
+ECP5_REST = f"{ECP5_MAPPING} -run map_ffs:"
+"""Options of synth_ecp5 for the steps behind these."""
+
 ECP5_PLACER = "--placer static"
 """Option of nextpnr. Where its other placer, heap, makes places legal it doubles the length of wires: preset base with
 its board reached 52 MHz there and 71 MHz here, in a third of the time."""
 
 ECP5 = Family(
     verilog="ecp5",
-    synthesis=f"synth_ecp5 {ECP5_MAPPING}",
+    synthesis=f"{ECP5_CELLS}; synth_ecp5 {ECP5_REST} -top {{top}}",
     counts={
         "lut": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
         "ff": {"TRELLIS_FF": 1},
@@ -77,7 +94,7 @@ ICE40UP_MAPPING = "-device u -spram"
 
 ICE40UP = Family(
     verilog="ice40",
-    synthesis=f"synth_ice40 {ICE40UP_MAPPING}",
+    synthesis=f"synth_ice40 {ICE40UP_MAPPING} -top {{top}}",
     counts={
         "lut": {"SB_LUT4": 1},
         "ff": {"SB_DFF*": 1},
@@ -93,7 +110,7 @@ ICE40UP = Family(
 
 XC7 = Family(
     verilog="generic",
-    synthesis="synth_xilinx -family xc7 -noiopad",
+    synthesis="synth_xilinx -family xc7 -noiopad -top {top}",
     finish="flatten",  # behind the mapping: blocks are mapped one by one, and their cells have names all the same
     counts={
         "lut": {"LUT?": 1, "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "SRL*": 1},
