@@ -76,5 +76,7 @@ class ConstantStore(wiring.Component):
             m.d.sync += bits.eq(Cat(bits, Value.cast(read.data))[-len(bits) :])
         with m.If(word == passes - 1):  # the last word is there when the order, which may go now, needs it
             m.d.sync += [held.eq(self.tile), valid.eq(1), self.ready.eq(1)]
-        with m.If(self.write.enable):
+        overwritten = Signal()  # a register, for it comes from far; the host writes between runs only
+        m.d.sync += overwritten.eq(self.write.enable)
+        with m.If(overwritten):
             m.d.sync += [word.eq(0), valid.eq(0), self.ready.eq(0)]

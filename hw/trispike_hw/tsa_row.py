@@ -165,18 +165,21 @@ class TsaRow(wiring.Component):
         last sums.
 
         Every lane's sums pass a register that is zero unless it is its turn, which costs no look-up table. Then a third
-        of one a bit and lane unites them, where a multiplexer would take two thirds.
+        of one a bit and lane unites them, where a multiplexer would take two thirds. Of many lanes two share a register,
+        with a look-up table a bit in front of it: an array of many lanes is short of flip-flops.
         """
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)
         branches: list[list[Value]] = [[] for _ in range(BRANCHES)]
         groups = [(lane, q) for lane in range(self._arch.cluster_lanes) for q in range(self._arch.tsa_passes)]
-        for number, (lane, q) in enumerate(groups):
-            gated = Signal(part, name=f"gated{lane}_{q}", reset_less=True)
-            with m.If(order.sums[lane] & (order.q == q)):
-                m.d.sync += [gated[i].eq(self.i_sums[lane].payload[q * width + i]) for i in range(width)]
-            with m.Else():
-                m.d.sync += Value.cast(gated).eq(0)
+        sharing = 1 if len(groups) <= 2 * BRANCHES else 2
+        for number, first in enumerate(range(0, len(groups), sharing)):
+            gated = Signal(part, name=f"gated{number}", reset_less=True)
+            turns = []
+            for lane, q in groups[first : first + sharing]:
+                given = Cat(self.i_sums[lane].payload[q * width + i] for i in range(width))
+                turns.append(Mux(order.sums[lane] & (order.q == q), given, 0))
+            m.d.sync += Value.cast(gated).eq(reduce(or_, turns))
             branches[number % BRANCHES].append(Value.cast(gated))
         return [part(reduce(or_, words, Const(0, part.size))) for words in branches]
 

@@ -5,10 +5,10 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
-from .carry_chains import is_ecp5
 from .layout import Mode
 from .ports import DISTRIBUTED_RAM
 from .round_robin import RoundRobin, selected
+from .single_port_ram import is_ice40up
 from .tsa_layout import assignment, item_context, layer_config, update
 
 QUEUE = 8
@@ -156,12 +156,12 @@ class TsaScheduler(wiring.Component):
         another one is on its way to its queue.
         """
         lanes = range(self._lanes)
-        # One shared memory with one write port. A block RAM would be almost empty, and slow.
+        # One shared memory with one write port. A block RAM would be almost empty, and slow; an iCE40 has no other.
         m.submodules.contexts = contexts = memory.Memory(
             shape=item_context(self._arch),
             depth=QUEUE * self._lanes,
             init=[],
-            attrs=DISTRIBUTED_RAM if is_ecp5(platform) else {},
+            attrs={} if is_ice40up(platform) else DISTRIBUTED_RAM,
         )
         write, read = contexts.write_port(), contexts.read_port(domain="comb")
         waiting = Signal(self._lanes)
@@ -175,7 +175,7 @@ class TsaScheduler(wiring.Component):
         port = self.i_context
         received, queued, blocked = Signal(), Signal(), Signal()
         arrived = Signal(port.payload.shape(), reset_less=True)
-        receiver = Cat(arrived.lane == i for i in lanes)
+        receiver = Signal(self._lanes, reset_less=True)  # the lane that it is for, one bit per lane
         m.d.comb += [
             port.ready.eq(~blocked),
             queued.eq(received & ~selected(receiver, (level[-1] for level in levels))),
@@ -184,6 +184,7 @@ class TsaScheduler(wiring.Component):
             m.d.sync += [
                 received.eq(port.valid),
                 arrived.eq(port.payload),
+                receiver.eq(1 << port.payload.lane),
                 blocked.eq(port.valid & Cat(level[-2] for level in levels).any()),
             ]
         with m.Elif(queued):
