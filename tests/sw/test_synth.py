@@ -93,6 +93,17 @@ def test_a_reset_of_few_registers_is_none(tools, tmp_path):
     assert all(name.startswith("q_") for name in reset)
 
 
+def test_registers_with_a_reset_come_last_in_the_alphabet():
+    def cell(kind, **connections):
+        return {"type": kind, "connections": connections}
+
+    without, alone = cell("TRELLIS_FF", LSR=["0"]), cell("TRELLIS_FF", Q=[3])
+    cells = {"z": without, "y": alone, "a": cell("TRELLIS_FF", LSR=[7]), "b": cell("LUT4", A=[7])}
+    found = {"modules": {"top": {"cells": dict(cells)}}}
+    netlist.resets_first(found, "top")
+    assert found["modules"]["top"]["cells"] == {"z": without, "y": alone, "b": cells["b"], "~a": cells["a"]}
+
+
 def test_clocks():
     assert median_and_best(()) == (None, None)
     assert median_and_best((routing(1, 80.0), routing(2, 90.0), routing(3, 85.0))) == (85.0, 90.0)
@@ -107,7 +118,7 @@ def test_the_critical_path_is_the_longest_between_registers():
         return {"from": ends[0], "to": ends[1], "path": parts}
 
     paths = [
-        path(("posedge clk", "posedge clk"), (1.0, "n", "a", "b"), (2.0, "o", "b", "c")),
+        path(("posedge clk", "posedge clk"), (1.0, "n", "~a", "b"), (2.0, "o", "b", "c")),
         path(("<async>", "posedge clk"), (9.0, "p", "i", "c")),
     ]
     found = routing_of(

@@ -17,6 +17,9 @@ SCOPE = "$scopeinfo"
 TOP = "(top)"
 """Where cells belong whose names say no block."""
 
+RESET = "~"
+"""What names of flip-flops with a reset begin with for nextpnr, behind all letters: see `resets_first`."""
+
 
 def resources(cells: Mapping[str, int], family: Family) -> dict[str, float]:
     """Resources by name that `cells`, a number by type, take; of all that the family counts."""
@@ -41,6 +44,20 @@ def cells_by_block(netlist: Mapping[str, Any], top: str) -> dict[str, Counter[st
         if cell["type"] != SCOPE:
             found[block_of(name, instances)][cell["type"]] += 1
     return dict(found)
+
+
+def resets_first(netlist: Mapping[str, Any], top: str) -> None:
+    """Rename the flip-flops of an ECP5 that have a reset so that nextpnr packs them first.
+
+    A sum of a carry chain that goes to two flip-flops has room beside it for one, which is the first one that nextpnr
+    comes upon; and it goes through the cells from the end of the alphabet. If that is one without a reset (the vector
+    that waits for the TSA row), the one with it (the accumulator) stays alone. Then it is placed last, in a tile
+    whose other flip-flops must have the same reset, and of which there are none left on a full device.
+    """
+    cells = netlist["modules"][top]["cells"]
+    for name, cell in list(cells.items()):
+        if cell["type"] == "TRELLIS_FF" and isinstance(cell["connections"].get("LSR", "0")[0], int):
+            cells[RESET + name] = cells.pop(name)
 
 
 def block_of(name: str, instances: set[str]) -> str:

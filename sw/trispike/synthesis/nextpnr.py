@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ToolError
 from . import watch
+from .netlist import RESET
 from .targets import Router, Target
 from .watch import StuckError, run_watched
 
@@ -83,8 +84,8 @@ def routing_of(report: dict[str, Any], seed: int) -> Routing:
         seed=seed,
         fmax_mhz=round(slowest, 2),
         utilisation={kind: used["used"] for kind, used in report["utilization"].items() if used["used"]},
-        path_from=path[0]["from"]["cell"] if path else "",
-        path_to=path[-1]["to"]["cell"] if path else "",
+        path_from=path[0]["from"]["cell"].removeprefix(RESET) if path else "",
+        path_to=path[-1]["to"]["cell"].removeprefix(RESET) if path else "",
         path_signals=tuple(signals),
     )
 

@@ -100,15 +100,18 @@ def _synthesised(verilog: str, target: Target) -> Path:
         if part
     )
     directory = cache_directory() / "synthesis"
-    entry = directory / key_of(verilog, script, repr(_tools(target)), repr(family.counts))
+    entry = directory / key_of(verilog, script, repr(_tools(target)), repr(family.counts), repr(family.resets_first))
     if not entry.exists():
         with NewEntry(entry) as scratch:
             made = scratch / "made"
             made.mkdir()
             (made / _DESIGN).write_text(verilog, encoding="utf-8")
             run_yosys(script, made)
-            cells = netlist.cells_by_block(json.loads((made / _NETLIST).read_text(encoding="utf-8")), TOP)
-            (made / _CELLS).write_text(json.dumps(cells), encoding="utf-8")
+            design = json.loads((made / _NETLIST).read_text(encoding="utf-8"))
+            (made / _CELLS).write_text(json.dumps(netlist.cells_by_block(design, TOP)), encoding="utf-8")
+            if family.resets_first:
+                netlist.resets_first(design, TOP)
+                (made / _NETLIST).write_text(json.dumps(design), encoding="utf-8")
             with suppress(OSError):  # somebody else was faster with the same design
                 made.replace(entry)
     os.utime(entry)

