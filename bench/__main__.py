@@ -27,6 +27,7 @@ def bench(
         dict.fromkeys(run.network for run in RUNS)
     ),
     seeds: Annotated[int, typer.Option(help="Runs of place and route per preset.", min=1)] = 5,
+    large_seeds: Annotated[int, typer.Option(help="The same of preset large, each of which takes long.", min=1)] = 1,
     images: Annotated[int, typer.Option(help="Images per network.", min=1)] = 3,
     estimate: Annotated[bool, typer.Option("--estimate", help="Estimate the cycles instead of simulating.")] = False,
     xilinx: Annotated[bool, typer.Option(help="Synthesise for Xilinx 7, too.")] = True,
@@ -50,7 +51,7 @@ def bench(
         designs = []
         for name, device in devices:
             begin(f"{name} on {device}")
-            designs.append(measure.design(name, device, seeds))
+            designs.append(measure.design(name, device, large_seeds if name == "large" else seeds))
             bar.advance(task)
         found: dict[str, Any] = {"rtl": hardware_sources(), "date": datetime.now(UTC).date().isoformat()}
         rows = []

@@ -28,7 +28,7 @@ def design(name: str, device: str, seeds: int) -> dict[str, Any]:
     """A preset on a device."""
     report = synthesise(preset(name), TARGETS[device], range(1, seeds + 1))
     figures = report.to_dict()
-    return {"preset": name, "device": device, "excess": report.excess, "seeds": seeds} | {
+    return {"preset": name, "device": device, "excess": report.excess, "seeds": len(report.routings) or None} | {
         key: figures[key] for key in KEPT
     }
 

@@ -10,7 +10,7 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 DESIGNS = {
     "preset": "preset", "device": "device", "LUT": "lut", "FF": "ff", "block RAM": "bram", "DSP": "dsp",
-    "LUT per PE": "lut_per_pe", "MHz (median)": "fmax_mhz", "note": "note",
+    "LUT per PE": "lut_per_pe", "MHz (median)": "fmax_mhz", "seeds": "seeds", "note": "note",
 }  # fmt: skip
 NETWORKS = {
     "network": "network", "preset": "preset", "T": "time_steps", "s": "silent", "cycles": "cycles",
