@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from trispike import api
+from trispike.book import Book
 from trispike.errors import PlacementError
 from trispike.estimate import estimate
 from trispike.simulation import simulate
@@ -46,6 +47,10 @@ def network(run: Run, data: Data, images: int, simulated: bool) -> dict[str, Any
     except PlacementError as error:
         return row | {"skipped": str(error)}
     x = data.images[:images]
+    if isinstance(program, Book):
+        row["chapters"] = len(program.chapters)
+        if not simulated:
+            return row | {"skipped": "the estimate times one program"}
     if simulated:
         report = simulate(program, x, engine="verilator", stalls=False)
         cycles = np.mean([image.cycles + image.input_cycles for image in report.images])

@@ -84,9 +84,11 @@ def insert(readme: Path, text: str) -> None:
 
 
 def _note(row: Mapping[str, Any]) -> str:
-    """Where a network's cycles come from, and what its architecture has otherwise than the preset."""
-    changes = (f"{name} = {value}" for name, value in row.get("changes", {}).items())
-    return ", ".join((row.get("source") or f"skipped: {row['skipped']}", *changes))
+    """Where a network's cycles come from, in how many chapters it runs if it has any, and what its architecture has
+    otherwise than the preset."""
+    changes = [f"{name} = {value}" for name, value in row.get("changes", {}).items()]
+    chapters = [f"{row['chapters']} chapters"] if "chapters" in row else []
+    return ", ".join([row.get("source") or f"skipped: {row['skipped']}", *chapters, *changes])
 
 
 def _tools(designs: Sequence[dict[str, Any]]) -> str:
