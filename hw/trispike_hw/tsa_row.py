@@ -165,8 +165,8 @@ class TsaRow(wiring.Component):
         last sums.
 
         Every lane's sums pass a register that is zero unless it is its turn, which costs no look-up table. Then a third
-        of one a bit and lane unites them, where a multiplexer would take two thirds. Of many lanes two share a register,
-        with a look-up table a bit in front of it: an array of many lanes is short of flip-flops.
+        of one a bit and lane unites them, where a multiplexer would take two thirds. Where lanes are many two share one
+        register, with a look-up table a bit before it: such arrays are short of flip-flops.
         """
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)

@@ -27,8 +27,12 @@ TOP = "trispike"
 FREQUENCY = 100.0
 """Clock in MHz that the router aims at; what it reaches is reported."""
 
+CROWDED = 0.7
+"""Share of a device's flip-flops from which on those with a reset are packed first: elsewhere there is room for all."""
+
 _KEPT = 12
 _DESIGN, _NETLIST, _CELLS = "design.v", "netlist.json", "cells.json"
+_RESETS_FIRST = "netlist_resets_first.json"
 
 
 def synthesise(
@@ -73,10 +77,11 @@ def synthesise_verilog(
     advance(1, steps)
     if target.family.router is None or report.excess:
         return report
+    crowded = target.family.resets_first and report.resources["ff"] > CROWDED * target.holds["ff"]
     routings, stuck = [], []
     for number, seed in enumerate(seeds):
         try:
-            routings.append(routing_of(_routed(entry, target, seed), seed))
+            routings.append(routing_of(_routed(entry, target, crowded, seed), seed))
         except StuckError:
             stuck.append(seed)
             if len(stuck) == len(seeds):
@@ -100,18 +105,15 @@ def _synthesised(verilog: str, target: Target) -> Path:
         if part
     )
     directory = cache_directory() / "synthesis"
-    entry = directory / key_of(verilog, script, repr(_tools(target)), repr(family.counts), repr(family.resets_first))
+    entry = directory / key_of(verilog, script, repr(_tools(target)), repr(family.counts))
     if not entry.exists():
         with NewEntry(entry) as scratch:
             made = scratch / "made"
             made.mkdir()
             (made / _DESIGN).write_text(verilog, encoding="utf-8")
             run_yosys(script, made)
-            design = json.loads((made / _NETLIST).read_text(encoding="utf-8"))
-            (made / _CELLS).write_text(json.dumps(netlist.cells_by_block(design, TOP)), encoding="utf-8")
-            if family.resets_first:
-                netlist.resets_first(design, TOP)
-                (made / _NETLIST).write_text(json.dumps(design), encoding="utf-8")
+            cells = netlist.cells_by_block(json.loads((made / _NETLIST).read_text(encoding="utf-8")), TOP)
+            (made / _CELLS).write_text(json.dumps(cells), encoding="utf-8")
             with suppress(OSError):  # somebody else was faster with the same design
                 made.replace(entry)
     os.utime(entry)
@@ -119,16 +121,25 @@ def _synthesised(verilog: str, target: Target) -> Path:
     return entry
 
 
-def _routed(entry: Path, target: Target, seed: int) -> dict:
+def _routed(entry: Path, target: Target, crowded: bool, seed: int) -> dict:
     """The router's report for one seed, made now or earlier."""
     kept = entry / f"{target.name}_{seed}.json"
     if not kept.exists():
-        report = place_and_route(target, entry, _NETLIST, seed, FREQUENCY)
-        text = json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")})
-        fresh = kept.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(kept)
+        file = _RESETS_FIRST if crowded else _NETLIST
+        if not (entry / file).exists():
+            design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
+            netlist.resets_first(design, TOP)
+            _replace(entry / _RESETS_FIRST, json.dumps(design))
+        report = place_and_route(target, entry, file, seed, FREQUENCY)
+        _replace(kept, json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")}))
     return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that others see whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
 def _tools(target: Target) -> dict[str, str]:

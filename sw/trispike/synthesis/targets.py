@@ -22,8 +22,8 @@ class Family:
 
     `verilog` is the device of `trispike verilog`, `synthesis` the Yosys commands that make cells of the module that
     they call {top}, `finish` one behind them. `counts` says, by resource, how many a cell of each type takes (types are
-    fnmatch patterns). `options` are those of the router for all devices of the family, which wants `resets_first`
-    (`netlist.resets_first`) or not.
+    fnmatch patterns). `options` are those of the router for all devices of the family, to which `resets_first`
+    (`netlist.resets_first`) matters on a crowded one, or not.
     """
 
     verilog: str
