@@ -49,7 +49,7 @@ bench-golden: $(VENV)/.dev  ## speed of the golden model beside PyTorch; needs t
 lint: $(VENV)/.dev  ## linter, formatter, type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/.dev  ## let the linter and the formatter change the sources
 	$(BIN)/ruff check --fix .
