@@ -11,7 +11,7 @@ from ..inputs import checked_images
 from ..lowering.alignment import SPIKES_PER_BIT
 from ..network import INPUT, Network
 
-TIMED = 4
+TIMED = 8
 """Images that are timed, spike by spike."""
 
 Progress = Callable[[float, int], None]
@@ -31,8 +31,8 @@ class Statistics:
 def measured(network: Network, x: np.ndarray, progress: Progress | None = None) -> Statistics:
     """What the golden model makes of images `x`, real [N, C, H, W], N >= 1.
 
-    Timed are TIMED images whose mean additions per layer are near those of all: a layer's cycles grow with its
-    additions almost evenly, so that images of average additions take average time.
+    Timed are TIMED images whose additions per layer have nearly the mean of all, and nearly their variance: a layer's
+    cycles grow with its additions, but not evenly where it waits for something else with few of them.
 
     Raises:
         InputError: if the network does not take `x`.
@@ -43,7 +43,9 @@ def measured(network: Network, x: np.ndarray, progress: Progress | None = None) 
     additions = np.stack([counted[layer.name] for layer in network.layers], axis=1).astype(float)
     means = additions.mean(axis=0)
     excess = (additions - means) / np.maximum(means, 1)
-    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in _balanced(excess, TIMED)]
+    square = excess**2
+    moments = np.concatenate([excess, square - square.mean(axis=0)], axis=1)
+    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in _balanced(moments, TIMED)]
     return Statistics(
         trains=tuple({name: train[0] for name, train in trains.items()} for trains in kept),
         additions={layer.name: float(mean) for layer, mean in zip(network.layers, means, strict=True)},
@@ -52,17 +54,17 @@ def measured(network: Network, x: np.ndarray, progress: Progress | None = None) 
     )
 
 
-def _balanced(excess: np.ndarray, count: int) -> list[int]:
-    """Numbers of `count` rows of `excess`, or all, whose mean is small: the smallest row, then the ones that make up
+def _balanced(rows: np.ndarray, count: int) -> list[int]:
+    """Numbers of `count` rows, or all, whose mean is small: the smallest row, then the ones that make up
     best for those before them (herding: Welling, Herding dynamical weights to learn, ICML 2009)."""
-    left = np.ones(len(excess), bool)
-    total = np.zeros(excess.shape[1])
+    left = np.ones(len(rows), bool)
+    total = np.zeros(rows.shape[1])
     chosen: list[int] = []
-    while len(chosen) < min(count, len(excess)):
-        distances = np.where(left, ((excess + total) ** 2).sum(axis=1), np.inf)
+    while len(chosen) < min(count, len(rows)):
+        distances = np.where(left, ((rows + total) ** 2).sum(axis=1), np.inf)
         best = int(np.argmin(distances))
         left[best] = False
-        total += excess[best]
+        total += rows[best]
         chosen.append(best)
     return sorted(chosen)
 
