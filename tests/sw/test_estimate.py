@@ -9,7 +9,7 @@ from trispike import image
 from trispike.estimate import statistics
 from trispike.estimate.lane import Lane
 from trispike.estimate.row import Outlets, Row, RowLayer
-from trispike.estimate.statistics import _balanced, assumed, measured
+from trispike.estimate.statistics import _balanced, _moments, assumed, measured
 from trispike.estimate.timings import TIMINGS, LaneTimings, RowTimings
 from trispike.estimate.work import ItemWork
 from trispike.examples import TEST_SET, load_digits
@@ -91,6 +91,13 @@ def test_typical_images_are_timed(digits_image, monkeypatch):
 def test_timed_images_make_up_for_each_other(count, chosen):
     """0.1 is nearest to none too much; -0.3 balances it better than 0.2, which then balances both."""
     assert _balanced(np.array([[0.1], [0.2], [-0.3], [5.0]]), count) == chosen
+
+
+def test_timed_images_have_the_variance_of_all():
+    """Ten images are average, but eight of them would say nothing of the others, which differ much."""
+    additions = np.repeat([100.0, 40.0, 160.0], 10)[:, None]
+    chosen = additions[_balanced(_moments(additions), 8)]
+    assert chosen.mean() == 100 and chosen.std() == pytest.approx(additions.std(), rel=0.15)
 
 
 def test_assumed_spikes_are_the_same_in_every_run(digits_image):

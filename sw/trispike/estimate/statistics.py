@@ -42,16 +42,23 @@ def measured(network: Network, x: np.ndarray, progress: Progress | None = None) 
     counted = golden.run(x, progress=progress).additions
     additions = np.stack([counted[layer.name] for layer in network.layers], axis=1).astype(float)
     means = additions.mean(axis=0)
-    excess = (additions - means) / np.maximum(means, 1)
-    square = excess**2
-    moments = np.concatenate([excess, square - square.mean(axis=0)], axis=1)
-    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in _balanced(moments, TIMED)]
+    chosen = _balanced(_moments(additions), TIMED)
+    kept = [golden.run(x[number : number + 1], keep_trains=True).trains for number in chosen]
     return Statistics(
         trains=tuple({name: train[0] for name, train in trains.items()} for trains in kept),
         additions={layer.name: float(mean) for layer, mean in zip(network.layers, means, strict=True)},
         images=len(x),
         assumed=False,
     )
+
+
+def _moments(additions: np.ndarray) -> np.ndarray:
+    """How far each row is from the mean of its columns, in means, and how far the square of that is from the variance:
+    rows that make up for each other in both have the mean and the variance of all."""
+    means = additions.mean(axis=0)
+    excess = (additions - means) / np.maximum(means, 1)
+    square = excess**2
+    return np.concatenate([excess, square - square.mean(axis=0)], axis=1)
 
 
 def _balanced(rows: np.ndarray, count: int) -> list[int]:

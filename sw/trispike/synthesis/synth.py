@@ -13,6 +13,7 @@ from trispike_hw.architecture import Architecture
 from trispike_hw.devices import DEVICES
 
 from ..cache import NewEntry, cache_directory, forget_oldest, key_of
+from ..files import atomic_output
 from . import netlist
 from .nextpnr import place_and_route, require, routing_of
 from .report import SynthesisReport
@@ -129,17 +130,13 @@ def _routed(entry: Path, target: Target, crowded: bool, seed: int) -> dict:
         if not (entry / file).exists():
             design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
             netlist.resets_first(design, TOP)
-            _replace(entry / _RESETS_FIRST, json.dumps(design))
+            with atomic_output(entry / file) as output:
+                output.write(json.dumps(design).encode())
         report = place_and_route(target, entry, file, seed, FREQUENCY)
-        _replace(kept, json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")}))
+        text = json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")})
+        with atomic_output(kept) as output:
+            output.write(text.encode())
     return json.loads(kept.read_text(encoding="utf-8"))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that others see whole or not at all."""
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def _tools(target: Target) -> dict[str, str]:
