@@ -22,21 +22,23 @@ CLOSE_PER_LAYER, CLOSE_IN_ALL = 0.02, 0.01
 FEW = 8  # cycles: what the state machines' phases may add up to in a layer that takes no time
 
 
-def check(program, x, per_layer=CLOSE_PER_LAYER, in_all=CLOSE_IN_ALL):
+def check(program, x, per_layer=CLOSE_PER_LAYER):
     """Estimate and simulate the same images, at most TIMED of them.
 
-    The first image after a reset counts for nothing: the answer store is being cleared whole.
+    The first image after a reset counts for nothing: the answer store is being cleared whole. Nor does the second: an
+    image begins with the lane behind the last one of the image before, so that of two lanes it is the same every other
+    image, as in the estimate.
     """
     estimated, report = (
         estimate(program, x),
-        simulate(program, np.concatenate([x[:1], x]), stalls=False, engine="verilator"),
+        simulate(program, np.concatenate([x[:1], x[:1], x]), stalls=False, engine="verilator"),
     )
     assert report.bit_exact
-    images = report.images[1:]
+    images = report.images[2:]
     counted = [np.mean([layer.cycles for layer in same]) for same in zip(*(im.layers for im in images), strict=True)]
     for layer, cycles in zip(estimated.layers, counted, strict=True):
         assert layer.cycles == pytest.approx(cycles, rel=per_layer, abs=FEW), layer.name
-    assert estimated.cycles == pytest.approx(np.mean(report.cycles[1:]), rel=in_all, abs=FEW)
+    assert estimated.cycles == pytest.approx(np.mean(report.cycles[2:]), rel=CLOSE_IN_ALL, abs=FEW)
     assert estimated.input_cycles == images[0].input_cycles
     assert estimated.additions == pytest.approx(np.mean([image.additions for image in images]))
     assert sum(layer.events for layer in estimated.layers) == np.mean([image.events for image in images])
@@ -61,18 +63,14 @@ def test_weights_from_outside():
     network = random_network(11, PAIR, largest=5)
     program = lower(network, arch)
     assert program.external is not None
-    # Tiny layers that wait for their rows: one of 541 cycles is timed 14 % too short, one of 126 19 % too long.
-    check(program, random_image(network, 1)[None], per_layer=0.2, in_all=0.06)
+    # Layers of 481 and 199 cycles, timed 2.5 % too short and 7 % too long: slots that find a lane's ring full hold up
+    # all windows behind them, which the estimate does not know.
+    check(program, random_image(network, 1)[None], per_layer=0.08)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("name", "per_layer", "in_all"),
-    # A layer of 437 cycles is timed 6.9 % too long, one of 550 5.1 %: which lane gets an item hangs on single cycles.
-    [("projected", 0.03, CLOSE_IN_ALL), ("vgg", 0.07, CLOSE_IN_ALL), ("separable", 0.06, 0.02)],
-)
-def test_branches_pooling_and_depthwise_layers(name, per_layer, in_all):
-    """Layers of a few hundred cycles, in which an item more or less on one lane is a per cent."""
+@pytest.mark.parametrize("name", ["projected", "vgg", "separable"])
+def test_branches_pooling_and_depthwise_layers(name):
     graph, arch = GRAPHS[name](), preset("small")
     network, _ = convert(graph, arch, calibration=made_up(graph, 32), time_steps=3)
-    check(lower(network, arch), made_up(graph, 1, seed=5), per_layer, in_all)
+    check(lower(network, arch), made_up(graph, 1, seed=5))

@@ -49,7 +49,9 @@ def test_a_lane_waits_for_its_bank_and_for_the_row():
 def test_reads_stop_when_the_queue_is_full():
     lane = Lane(0, 1, LaneTimings(queue=2, read=3, load=0, hand_over=4))
     lane.give(0, item([10] * 6, 3, banks=[0] * 6))
-    assert lane.read_ends == [34]  # the sixth word waited for the fourth to leave in cycle 33
+    # Four words came while the first two were read; the third left in cycle 23, which counted two cycles later. Until
+    # the fifth came, the level let the sixth be read.
+    assert lane.read_ends == [26]
     assert lane.ready == 3 + 30 + 4
 
 
@@ -76,6 +78,20 @@ def test_a_row_serves_in_turn_and_runs_the_silent_steps_by_itself():
     assert row.serve(row.next_choice()) == (0, None)
     assert row.serve(row.next_choice()) == (2, None)
     assert row.next_choice() is None and len(row.items_done[0]) == 1
+
+
+def test_two_turns_stand_behind_one_that_waits_for_its_constants():
+    """As the RTL does on preset small: chosen in cycles 220, 222 and 223; the next one in 230 at the earliest."""
+    row = Row(ARCH, RowLayer(time_steps=2, silent=0, answers=False, window=1), RowTimings(), Outlets())
+    for tiles in row.tiles:
+        tiles.append(0)
+    for lane, ready in enumerate((220, 222, 223, 224)):
+        row.request(lane, ready)
+    choices = []
+    for _ in row.tiles:
+        choices.append(row.next_choice())
+        row.serve(choices[-1])
+    assert choices == [220, 222, 223, 230]
 
 
 def test_typical_images_are_timed(digits_image, monkeypatch):

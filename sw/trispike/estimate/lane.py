@@ -24,8 +24,9 @@ class Lane:
         self._word = 0
         self._issue = 0  # the next read may go out
         self._turned = 0  # the fetch turned to an item, or to one of its two segments
-        self._queued = 0
-        self._pops: list[int] = []  # when the queued words left the queue
+        self._theres: list[int] = []  # when queued words came to the queue, all so far
+        self._pops: list[int] = []  # when they left it
+        self._entered = self._left = 0  # how many of both count in the level that the last read has seen
         self._queue: deque[tuple[int, int, bool]] = deque()  # words: when they are there, events, last of their step
         self._free = 0  # the walk takes its next word
         self._ending: int | None = None  # last event of a step, which waits for the sums before it to be taken
@@ -72,8 +73,8 @@ class Lane:
 
     def _fetch(self) -> bool:
         """Read as far as the queue has room; whether there was any."""
-        depth, latency, mask, number = self._timings.queue, self._timings.read, self._mask, self._number
-        pops, queue = self._pops, self._queue
+        latency, mask, number = self._timings.read, self._mask, self._number
+        theres, queue = self._theres, self._queue
         before = self._issue
         while True:
             item = self._item
@@ -85,38 +86,59 @@ class Lane:
                 self._issue = max(self._issue, arrival + self._timings.load)
                 self._turned = self._issue - 1
                 self.loads.append(self._turned)
-            word, issue, queued = self._word, self._issue, self._queued
+            word, issue = self._word, self._issue
             banks, events, begins, words = item.banks, item.events, item.begins, item.words
             returned = self._timings.returned
             step_end = word - word % words + words - 1
             total = len(banks)
             while word < total:
-                if queued >= depth:
-                    if queued - depth >= len(pops):
-                        break
-                    room = pops[queued - depth] + 1
-                    if room > issue:
-                        issue = room
                 if begins[word]:
                     issue = max(issue, self._turned + returned + 1)
+                bank = banks[word] - number
+                issue += (bank - issue) & mask
+                if len(theres) - self._left >= self._timings.queue:
+                    read = self._with_room(issue, bank)
+                    if read is None:
+                        break
+                    issue = read
+                if begins[word]:
                     self._turned = issue - 1
-                issue += (banks[word] - number - issue) & mask
                 count = events[word]
                 if word == step_end:
                     queue.append((issue + latency, count, True))
-                    queued += 1
+                    theres.append(issue + latency)
                     step_end += words
                 elif count:
                     queue.append((issue + latency, count, False))
-                    queued += 1
+                    theres.append(issue + latency)
                 issue += 1
                 word += 1
-            self._word, self._issue, self._queued = word, issue, queued
+            self._word, self._issue = word, issue
             if word < total:
                 break
             self.read_ends.append(issue - 1)
             self._item = None
         return self._issue != before
+
+    def _with_room(self, issue: int, bank: int) -> int | None:
+        """The first cycle from `issue` on, with `bank`, in which the queue's level lets a word be read; None if that
+        hangs on a word that has not left yet."""
+        theres, pops, depth = self._theres, self._pops, self._timings.queue
+        entered, left, late = self._entered, self._left, self._timings.level
+        try:
+            while True:
+                while entered < len(theres) and theres[entered] <= issue:
+                    entered += 1
+                while left < len(pops) and pops[left] + late <= issue:
+                    left += 1
+                if entered - left < depth:
+                    return issue
+                if entered - depth >= len(pops):
+                    return None
+                issue = pops[entered - depth] + late
+                issue += (bank - issue) & self._mask
+        finally:
+            self._entered, self._left = entered, left
 
     def _walk(self) -> bool:
         """Walk as far as the words and the sums before allow; whether there was any."""

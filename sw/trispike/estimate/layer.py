@@ -7,9 +7,11 @@ from trispike_hw.architecture import Architecture
 from trispike_hw.layout import Mode
 
 from ..emulator.words import LayerWords
+from .contexts import Contexts
+from .dispatcher import Dispatcher, LoneDispatcher
 from .lane import Lane
 from .row import Outlets, Row, RowLayer
-from .timings import Timings
+from .timings import LoneDispatcherTimings, Timings
 from .work import LayerWork
 
 SLOTS = 16
@@ -43,16 +45,19 @@ class LayerRun:
         about = RowLayer(fields["time_steps"], fields["silent"], fields["mode"] is Mode.LOGITS, self._window)
         outlets = Outlets()
         self._rows = [Row(arch, about, timings.row, outlets) for _ in range(arch.clusters)]
+        timed = timings.dispatcher
+        lone = isinstance(timed, LoneDispatcherTimings)
+        self._dispatcher = LoneDispatcher(self._segments, timed) if lone else Dispatcher(self._segments, timed)
+        self._contexts = Contexts([row.items_done for row in self._rows], timings.row.contexts)
         self._events: list[tuple[int, int]] = []  # cycle, and number of the row, or -1 for the dispatcher
         self._item = 0
-        self._dispatch_from = 0  # the dispatcher looks for a lane
         self._chosen = 0
         self.next_lane = next_lane  # where the next search for a hungry lane begins
 
     def run(self, start: int) -> int:
         """The cycle from which on all is quiet, if the dispatcher begins in cycle `start`."""
-        self._dispatch_from = start
-        self._wake(start, -1)
+        self._dispatcher.start(start)
+        self._wake(self._dispatcher.next_choice, -1)
         while self._events:
             cycle, who = heapq.heappop(self._events)
             if who < 0:
@@ -60,7 +65,7 @@ class LayerRun:
             else:
                 self._turn(self._rows[who], who, cycle)
         lanes = max(lane.idle_from for lane in self._lanes)
-        return max(self._dispatch_from, lanes, *(row.idle_from for row in self._rows))
+        return max(self._dispatcher.next_choice, lanes, *(row.idle_from for row in self._rows))
 
     def _wake(self, cycle: int, who: int) -> None:
         heapq.heappush(self._events, (cycle, who))
@@ -70,8 +75,8 @@ class LayerRun:
         if choice is None or choice > cycle:  # it was for a request that has been served meanwhile
             return
         served, taken = row.serve(cycle)
-        if row.items_done[served] and self._item < len(self._work):
-            self._wake(max(cycle, self._dispatch_from), -1)
+        self._contexts.move()
+        self._wake_dispatcher(cycle)
         if taken is not None:
             self._let(served + number * self._arch.cluster_lanes, lambda lane: lane.take(taken))
         again = row.next_choice()
@@ -90,31 +95,35 @@ class LayerRun:
             choice = row.next_choice()
             if choice is not None:
                 self._wake(choice, cluster)
-        if self._item < len(self._work):
-            for load in lane.loads[loads_before:]:
-                self._wake(max(load + 1 + self._timings.dispatcher.pick, self._dispatch_from), -1)
+        for load in lane.loads[loads_before:]:
+            self._wake_dispatcher(load + 1 + self._timings.dispatcher.pick)
+
+    def _wake_dispatcher(self, cycle: int) -> None:
+        """Let the dispatcher look for lanes in cycle `cycle`, or when it may, if that is known."""
+        free = self._contexts.free_from
+        if free is not None and self._item < len(self._work):
+            self._wake(max(cycle, free, self._dispatcher.next_choice), -1)
 
     def _dispatch(self, cycle: int) -> None:
         """Hand over the next item, if its time has come and its lanes have room; else their progress wakes it."""
-        if self._item >= len(self._work) or cycle < self._dispatch_from:
+        free = self._contexts.free_from
+        if self._item >= len(self._work) or free is None or cycle < max(free, self._dispatcher.next_choice):
             return
         lanes = self._lanes_of_item(cycle)
         if not lanes or not all(self._has_room(lane, cycle) for lane in lanes):
             return
         number = self._item
-        arrival, period = self._timings.dispatcher.item(
-            self._segments, int(self._work.dropped_rows[number]), len(lanes), number == 0
-        )
+        arrival = self._dispatcher.send(cycle, self._work.dropped_rows(number))
         item = self._work.item(number)
         self._item += 1
-        self._dispatch_from = cycle + period
+        self._contexts.send(cycle, [divmod(lane, self._arch.cluster_lanes) for lane in lanes])
         this_pass = self._work.indices(number)[4]
         for lane in lanes:
             cluster, own = divmod(lane, self._arch.cluster_lanes)
             tile = this_pass * self._arch.lanes + lane if self._tile_mode else this_pass
             self._rows[cluster].tiles[own].append(tile)
-            self._let(lane, lambda lane: lane.give(cycle + arrival, item))
-        self._wake(self._dispatch_from, -1)
+            self._let(lane, lambda lane: lane.give(arrival, item))
+        self._wake_dispatcher(cycle)
 
     def _lanes_of_item(self, cycle: int) -> Sequence[int]:
         """Lanes that get the next item; none if it has to wait for a hungry one."""
@@ -141,12 +150,8 @@ class LayerRun:
         return lane.items - _before(lane.read_ends, cycle)
 
     def _has_room(self, number: int, cycle: int) -> bool:
-        """Whether lane and row can keep one item more."""
-        if (self._unread(number, cycle) + 1) * self._segments > self._slots:
-            return False
-        cluster, own = divmod(number, self._arch.cluster_lanes)
-        done = _before(self._rows[cluster].items_done[own], cycle)
-        return self._lanes[number].items - done < self._timings.row.contexts
+        """Whether the lane can keep the slots of one item more."""
+        return (self._unread(number, cycle) + 1) * self._segments <= self._slots
 
 
 def _before(cycles: Sequence[int], cycle: int) -> int:

@@ -35,7 +35,7 @@ class Loader:
                 case LoadKind.LOAD:
                     self._cycle = self._load(word, decoded)
                 case LoadKind.READY:
-                    self._ready.append((word["count"], decoded))
+                    self._ready.append((word["count"], decoded + self._timings.ready))
                     self._cycle = decoded
                 case LoadKind.END:
                     self._over = True

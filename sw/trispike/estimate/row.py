@@ -62,7 +62,8 @@ class Row:
         self._tile: int | None = None  # whose constants are there
         self._next = 0  # first lane of the round
         self._ordered = 0  # when the last turn was ordered
-        self._passes_end = 0  # when its passes are over
+        self._passes_begin = 0  # when it came to its passes, for which it may wait for constants
+        self._passes_end = 0  # when they are over
         self._pool = Port()
         # When the last words come into the queue behind the neurons and when they leave it: enough of them, for a turn
         # that has begun adds one within a few cycles.
@@ -112,8 +113,9 @@ class Row:
         )
         self._next = lane + 1
         passes, timings, layer = self._arch.tsa_passes, self._timings, self._layer
-        self._ordered = max(cycle + timings.choose - 1, self._passes_end - passes)
-        start = max(self._ordered + 1, self._passes_end) + self._reload(lane)
+        self._ordered = max(cycle + timings.choose - 1, self._passes_begin)
+        self._passes_begin = max(self._ordered + 1, self._passes_end)
+        start = self._passes_begin + self._reload(lane)
         step = self._step[lane]
         ended = step == layer.steps - 1
         self._passes_end = self._answer(start) if ended and layer.answers else start + passes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from trispike_hw.answer import PART_CYCLES
 from trispike_hw.architecture import Architecture
+from trispike_hw.tsa_scheduler import QUEUE
 
 
 @dataclass(frozen=True)
@@ -24,41 +25,31 @@ class SequencerTimings:
 class DispatcherTimings:
     """One item after the other (dispatcher.py, segment_mover.py, window.py, delivery.py, lane_picker.py)."""
 
+    choose: int = 1  # from the layer's start to the first choice of lanes
     describe: int = 3  # reading the description of a segment, at the layer's start
     pick: int = 2  # from a lane's hunger to its pick
-    latency: int = 10  # from picking a lane until the first slot has arrived
-    slot: int = 2  # from one slot to the next
-    dropped_row: int = 1  # a kernel row that is clipped
-    follow: int = 2  # cycles of an item beside one for each segment
-    context: int = 1  # from one lane's context to the next, and from the last one to the next item
-
-    def item(self, segments: int, dropped_rows: int, lanes: int, first: bool) -> tuple[int, int]:
-        """Cycles from picking lanes until their last slot has arrived, and until the next item's turn."""
-        begin = self.describe * segments if first else 0
-        dropped = self.dropped_row * dropped_rows
-        arrival = begin + self.latency + self.slot * (segments - 1) + dropped
-        contexts = self.context * (lanes + 1)
-        return arrival, begin + max(segments + self.follow, self.slot * segments, segments + dropped, contexts)
+    mover: int = 3  # stages that windows are moved in
+    clip: int = 5  # and clipped, where each dropped kernel row takes a cycle more
+    delivery: int = 2  # from one slot to the next
 
 
 @dataclass(frozen=True)
 class LoneDispatcherTimings(DispatcherTimings):
     """The same for a lane alone (segment_reader.py): one segment after the other, nothing beside it."""
 
-    describe: int = 0
-    slot: int = 10
-
-    def item(self, segments: int, dropped_rows: int, lanes: int, first: bool) -> tuple[int, int]:
-        arrival, _ = super().item(segments, dropped_rows, lanes, first)
-        return arrival, self.slot * segments + self.dropped_row * dropped_rows + self.follow
+    choose: int = 0
+    latency: int = 10  # from choosing the lane until the first slot has arrived
+    segment: int = 10  # from one segment to the next
+    follow: int = 2  # cycles of an item beside those of its segments
 
 
 @dataclass(frozen=True)
 class LaneTimings:
     """Fetch, queue, walk and processing elements (fetch.py, walker.py, lane.py)."""
 
-    queue: int = 13  # words that wait for the walk: reading stops with 11, while a few are under way
-    read: int = 6  # from a read to the word at the queue's head
+    queue: int = 11  # words that wait for the walk with which none is read, while a few are under way
+    read: int = 6  # from a read to the word at the queue's head, where it counts for those that are read then
+    level: int = 2  # from a word's leaving the queue until it does not count any more
     load: int = 3  # from the arrival of an item's last slot to its first read
     returned: int = 2  # from turning to one of two segments until the other one's next step can be turned to
     hand_over: int = 5  # from the last event of a step until its sums ask for the TSA row
@@ -74,7 +65,7 @@ class RowTimings:
     choose: int = 3  # from a lane's request to the first pass of its turn
     again: int = 1  # from a turn's last pass to the lane's next request
     constants: int = -1  # another tile's constants, beside a cycle for each of their words (constant_store.py)
-    contexts: int = 9  # items of a lane that can wait in the row
+    contexts: int = QUEUE  # contexts that a lane can queue, besides one in the cluster's register
     word: int = 5  # from a turn's last pass to its word in the queue behind the neurons
     room: int = 8  # words in that queue with which no turn begins
     write: int = 5  # from that queue to the spike memory
@@ -89,6 +80,7 @@ class LoaderTimings:
 
     decode: int = 3  # reading and decoding a word of the load list
     request: int = 1  # until the request is taken
+    ready: int = 2  # from decoding READY until the layer begins
     wait: int = 1  # behind the end of a layer
     row: int = 1  # cycles of a row that comes
     pause: int = 1  # from its coming until the lanes pause
@@ -112,8 +104,8 @@ TIMINGS = Timings()
 LONE_TIMINGS = Timings(
     sequencer=SequencerTimings(answer=19),
     dispatcher=LoneDispatcherTimings(),
-    lane=LaneTimings(read=3, hand_over=4, vectors=1, freed=0, end=1),
-    row=RowTimings(choose=1, again=3, contexts=2, word=2, room=1, write=2, digit=2, part=1),
+    lane=LaneTimings(queue=14, read=3, hand_over=4, vectors=1, freed=0, end=1),
+    row=RowTimings(choose=1, again=3, contexts=0, word=2, room=1, write=2, digit=2, part=1),
     loader=LoaderTimings(row=2, pause=0),
 )
 """The same where a lane is alone."""

@@ -45,7 +45,6 @@ class LayerWork:
             _windows(segment, [item.positions[number] for item in self._items], layer, spikes, arch)
             for number, segment in enumerate(layer.segments)
         ]
-        self.dropped_rows = sum((windows.dropped for windows in self._windows), np.zeros(len(self._items), np.int64))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -57,6 +56,10 @@ class LayerWork:
     def events(self, number: int) -> int:
         """Events of an item."""
         return sum(int(w.events[:, number, w.inside[number]].sum()) for w in self._windows)
+
+    def dropped_rows(self, number: int) -> Sequence[int]:
+        """Kernel rows that an item's windows are short of, by segments."""
+        return [int(windows.dropped[number]) for windows in self._windows]
 
     def item(self, number: int) -> ItemWork:
         """The reads of an item."""
