@@ -1,6 +1,7 @@
 """The model of the machine's timing, block by block, and `trispike estimate`."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from trispike import image
 from trispike.estimate import statistics
 from trispike.estimate.lane import Lane
-from trispike.estimate.row import Outlets, Row, RowLayer
+from trispike.estimate.row import Outlets, Port, Row, RowLayer
 from trispike.estimate.statistics import _balanced, _moments, assumed, measured
 from trispike.estimate.timings import TIMINGS, LaneTimings, RowTimings
 from trispike.estimate.work import ItemWork
@@ -92,6 +93,25 @@ def test_two_turns_stand_behind_one_that_waits_for_its_constants():
         choices.append(row.next_choice())
         row.serve(choices[-1])
     assert choices == [220, 222, 223, 230]
+
+
+@pytest.mark.parametrize("busy", [0, 500])
+def test_turns_stop_while_the_writer_takes_words_of_another_row(busy):
+    """Three words stand in pooling, eight in the queue in front of it; up to eight turns have begun by then."""
+    row = Row(ARCH, RowLayer(time_steps=16, silent=0, answers=False, window=1), RowTimings(), Outlets(Port(free=busy)))
+    row.tiles[0].extend([0] * 4)
+    row.request(0, 20)
+    choices = []
+    for _ in range(40):
+        choices.append(row.next_choice())
+        _, taken = row.serve(choices[-1])
+        row.request(0, taken)
+    waits = [after - before for before, after in pairwise(choices)]
+    if busy:
+        stopped = int(np.argmax(waits)) + 1
+        assert 3 + 8 <= stopped <= 3 + 8 + 8 and choices[stopped] >= busy
+    else:
+        assert max(waits[1:]) == 4  # behind the first turn, which waits for its constants
 
 
 def test_typical_images_are_timed(digits_image, monkeypatch):

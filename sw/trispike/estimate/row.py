@@ -65,6 +65,7 @@ class Row:
         self._passes_begin = 0  # when it came to its passes, for which it may wait for constants
         self._passes_end = 0  # when they are over
         self._pool = Port()
+        self._puts: deque[int] = deque(maxlen=timings.stages)  # when pooling's last words went to the writer
         # When the last words come into the queue behind the neurons and when they leave it: enough of them, for a turn
         # that has begun adds one within a few cycles.
         self._queued: deque[tuple[int, int]] = deque(maxlen=4 * timings.room)
@@ -155,18 +156,31 @@ class Row:
         last_item = self._in_window[lane] == window - 1
         alone = window == 1
         length = 1 if alone else self._timings.digit
-        passed = self._pool.pass_at(there, length)
+        passed = self._into_pool(there, length)
         leaves = passed + length - 1
         written = passed
         if alone:
-            written = self._outlets.writer.pass_at(passed)
+            written = self._put(passed)
         elif ended and last_item:
             for _ in range(self._layer.time_steps):
-                merged = self._pool.pass_at(passed + 1, length)
-                written = self._outlets.writer.pass_at(merged)
+                merged = self._into_pool(passed + 1, length)
+                written = self._put(merged)
                 if self._arch.lone_lane:  # the word stands until the train is out
                     leaves = merged + length - 1
         self._queued.append((there, leaves))
         if ended:
             self._in_window[lane] = (self._in_window[lane] + 1) % window
         self._written = max(self._written, written + self._timings.write)
+
+    def _into_pool(self, cycle: int, length: int) -> int:
+        """The cycle from `cycle` on in which a word goes into pooling, whose stages stand while the writer takes words
+        of other rows."""
+        if self._puts and len(self._puts) == self._timings.stages:
+            cycle = max(cycle, self._puts[0] + self._timings.stages)
+        return self._pool.pass_at(cycle, length)
+
+    def _put(self, cycle: int) -> int:
+        """When the writer takes a word that went into pooling in cycle `cycle`, less the time that pooling takes."""
+        written = self._outlets.writer.pass_at(cycle)
+        self._puts.append(written)
+        return written

@@ -70,6 +70,7 @@ class RowTimings:
     room: int = 8  # words in that queue with which no turn begins
     write: int = 5  # from that queue to the spike memory
     digit: int = 1  # cycles that pooling takes for a word
+    stages: int = 3  # of pooling, which all stand when the word at its end does; 0: a word goes through at once
     part: int = 4  # from a final pass to its part of the answer at the answer store
     part_added: int = PART_CYCLES  # cycles of a part in the answer store, beside one for each value
 
@@ -105,7 +106,7 @@ LONE_TIMINGS = Timings(
     sequencer=SequencerTimings(answer=19),
     dispatcher=LoneDispatcherTimings(),
     lane=LaneTimings(queue=14, read=3, hand_over=4, vectors=1, freed=0, end=1),
-    row=RowTimings(choose=1, again=3, contexts=0, word=2, room=1, write=2, digit=2, part=1),
+    row=RowTimings(choose=1, again=3, contexts=0, word=2, room=1, write=2, digit=2, stages=0, part=1),
     loader=LoaderTimings(row=2, pause=0),
 )
 """The same where a lane is alone."""
