@@ -47,6 +47,14 @@ def test_a_lane_waits_for_its_bank_and_for_the_row():
     assert lane.ready == 105  # the third step ended in cycle 100, when there was a place for its sums
 
 
+def test_segments_turn_while_a_word_waits_for_its_bank():
+    """Two segments of a word each. The second is turned to in cycle 1 and waits for its bank until cycle 3; the first
+    one can come again two cycles behind that turn, not behind the read."""
+    lane = Lane(0, 4, LaneTimings(load=0))
+    lane.give(0, ItemWork(banks=[0, 3, 0, 2], events=[1] * 4, begins=[0, 1, 1, 1], words=2))
+    assert lane.read_ends == [6]  # reads in cycles 0, 3, 4 and 6
+
+
 def test_reads_stop_when_the_queue_is_full():
     lane = Lane(0, 1, LaneTimings(queue=2, read=3, load=0, hand_over=4))
     lane.give(0, item([10] * 6, 3, banks=[0] * 6))

@@ -95,23 +95,22 @@ class Lane:
                 if begins[word]:
                     issue = max(issue, self._turned + returned + 1)
                 bank = banks[word] - number
-                issue += (bank - issue) & mask
+                read = issue + ((bank - issue) & mask)
                 if len(theres) - self._left >= self._timings.queue:
-                    read = self._with_room(issue, bank)
+                    read = self._with_room(read, bank)
                     if read is None:
                         break
-                    issue = read
                 if begins[word]:
                     self._turned = issue - 1
                 count = events[word]
                 if word == step_end:
-                    queue.append((issue + latency, count, True))
-                    theres.append(issue + latency)
+                    queue.append((read + latency, count, True))
+                    theres.append(read + latency)
                     step_end += words
                 elif count:
-                    queue.append((issue + latency, count, False))
-                    theres.append(issue + latency)
-                issue += 1
+                    queue.append((read + latency, count, False))
+                    theres.append(read + latency)
+                issue = read + 1
                 word += 1
             self._word, self._issue = word, issue
             if word < total:
@@ -120,25 +119,23 @@ class Lane:
             self._item = None
         return self._issue != before
 
-    def _with_room(self, issue: int, bank: int) -> int | None:
-        """The first cycle from `issue` on, with `bank`, in which the queue's level lets a word be read; None if that
+    def _with_room(self, cycle: int, bank: int) -> int | None:
+        """The first cycle from `cycle` on, with `bank`, in which the queue's level lets a word be read; None if that
         hangs on a word that has not left yet."""
         theres, pops, depth = self._theres, self._pops, self._timings.queue
         entered, left, late = self._entered, self._left, self._timings.level
-        try:
-            while True:
-                while entered < len(theres) and theres[entered] <= issue:
-                    entered += 1
-                while left < len(pops) and pops[left] + late <= issue:
-                    left += 1
-                if entered - left < depth:
-                    return issue
-                if entered - depth >= len(pops):
-                    return None
-                issue = pops[entered - depth] + late
-                issue += (bank - issue) & self._mask
-        finally:
-            self._entered, self._left = entered, left
+        while True:
+            while entered < len(theres) and theres[entered] <= cycle:
+                entered += 1
+            while left < len(pops) and pops[left] + late <= cycle:
+                left += 1
+            if entered - left < depth:
+                self._entered, self._left = entered, left
+                return cycle
+            if entered - depth >= len(pops):
+                return None
+            cycle = pops[entered - depth] + late
+            cycle += (bank - cycle) & self._mask
 
     def _walk(self) -> bool:
         """Walk as far as the words and the sums before allow; whether there was any."""
