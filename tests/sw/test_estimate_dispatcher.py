@@ -62,6 +62,14 @@ def test_contexts_go_to_their_queues_one_a_cycle():
     assert stream.free_from == 20 + 2 + 1 + 1
 
 
+def test_a_queue_that_has_emptied_takes_contexts_at_once():
+    stream, done = contexts()
+    stream.send(10, [(0, 0), (0, 0)])
+    done[0][0].extend([50, 60])
+    stream.send(100, [(0, 0), (0, 1)])
+    assert stream.free_from == 100 + 2 + 1
+
+
 @pytest.mark.parametrize("cycle", [60, 70])
 def test_a_full_queue_stops_the_contexts_of_all_lanes(cycle):
     stream, done = contexts()

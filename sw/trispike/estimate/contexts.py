@@ -1,5 +1,6 @@
 """When the contexts of work items reach the queues of their lanes."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 
@@ -43,12 +44,14 @@ class Contexts:
         if held is None:
             return
         lane, since = held
-        done, before = self._items_done[cluster][lane], self._queued[cluster][lane] - self._queue
+        done, queued = self._items_done[cluster][lane], self._queued[cluster][lane]
+        before = queued - self._queue  # the item that has to be done, if there is such a one
         if before >= len(done):
             return
+        left = since + 1 if before < 0 else max(since + 1, done[before] - 1)
         # A cluster says a cycle late that it takes another one where a queue is almost full.
-        waited = since + 1 if before < -1 else max(since + 1, done[before] - 1 if before >= 0 else 0) + 1
-        self._free[cluster] = waited
+        level = queued - bisect_right(done, since + 1)
+        self._free[cluster] = left + (level >= self._queue - 1)
         self._held[cluster] = None
         self._queued[cluster][lane] += 1
 
