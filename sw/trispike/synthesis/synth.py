@@ -15,6 +15,7 @@ from trispike_hw.devices import DEVICES
 from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..files import atomic_output
 from . import netlist
+from .floorplan import place_block_rams
 from .nextpnr import place_and_route, require, routing_of
 from .report import SynthesisReport
 from .targets import Target
@@ -28,12 +29,14 @@ TOP = "trispike"
 FREQUENCY = 100.0
 """Clock in MHz that the router aims at; what it reaches is reported."""
 
-CROWDED = 0.7
+CROWDED = 0.65
 """Share of a device's flip-flops from which on those with a reset are packed first: elsewhere there is room for all."""
+
+SPREAD_OUT = 0.5
+"""Share of a device's look-up tables from which on block RAMs are given sites: elsewhere there are wires for all."""
 
 _KEPT = 12
 _DESIGN, _NETLIST, _CELLS = "design.v", "netlist.json", "cells.json"
-_RESETS_FIRST = "netlist_resets_first.json"
 
 
 def synthesise(
@@ -78,11 +81,10 @@ def synthesise_verilog(
     advance(1, steps)
     if target.family.router is None or report.excess:
         return report
-    crowded = target.family.resets_first and report.resources["ff"] > CROWDED * target.holds["ff"]
     routings, stuck = [], []
     for number, seed in enumerate(seeds):
         try:
-            routings.append(routing_of(_routed(entry, target, crowded, seed), seed))
+            routings.append(routing_of(_routed(entry, target, _arranged(entry, report, target), seed), seed))
         except StuckError:
             stuck.append(seed)
             if len(stuck) == len(seeds):
@@ -122,16 +124,28 @@ def _synthesised(verilog: str, target: Target) -> Path:
     return entry
 
 
-def _routed(entry: Path, target: Target, crowded: bool, seed: int) -> dict:
-    """The router's report for one seed, made now or earlier."""
+def _arranged(entry: Path, report: SynthesisReport, target: Target) -> str:
+    """File with the netlist that is placed: on a device that it nearly fills, with what helps the placer."""
+    crowded = target.family.resets_first and report.resources["ff"] > CROWDED * target.holds["ff"]
+    spread_out = target.grid is not None and report.resources["lut"] > SPREAD_OUT * target.holds["lut"]
+    if not (crowded or spread_out):
+        return _NETLIST
+    file = f"{target.name}_netlist.json"
+    if not (entry / file).exists():
+        design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
+        if spread_out:
+            place_block_rams(design, TOP, target.grid)
+        if crowded:
+            netlist.resets_first(design, TOP)
+        with atomic_output(entry / file) as output:
+            output.write(json.dumps(design).encode())
+    return file
+
+
+def _routed(entry: Path, target: Target, file: str, seed: int) -> dict:
+    """The router's report on a netlist for one seed, made now or earlier."""
     kept = entry / f"{target.name}_{seed}.json"
     if not kept.exists():
-        file = _RESETS_FIRST if crowded else _NETLIST
-        if not (entry / file).exists():
-            design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
-            netlist.resets_first(design, TOP)
-            with atomic_output(entry / file) as output:
-                output.write(json.dumps(design).encode())
         report = place_and_route(target, entry, file, seed, FREQUENCY)
         text = json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")})
         with atomic_output(kept) as output:

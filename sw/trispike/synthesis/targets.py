@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from .floorplan import LFE5U_85, Grid
+
 
 @dataclass(frozen=True)
 class Router:
@@ -37,12 +39,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Target:
-    """A device: the router's options that name it, and how much of a resource it holds."""
+    """A device: the router's options that name it, how much of a resource it holds, and where its block RAMs are, if
+    those of an array that fills it are given sites."""
 
     name: str
     family: Family
     options: tuple[str, ...] = ()
     holds: dict[str, int] = field(default_factory=dict)
+    grid: Grid | None = None
 
 
 RESOURCES = {
@@ -128,7 +132,9 @@ TARGETS = {
     for target in (
         Target("ecp5-25k", ECP5, ("--25k", "--package", "CABGA381"), {"lut": 24288, "ff": 24288, "bram": 56}),
         Target("ecp5-45k", ECP5, ("--45k", "--package", "CABGA381"), {"lut": 43848, "ff": 43848, "bram": 108}),
-        Target("ecp5-85k", ECP5, ("--85k", "--package", "CABGA756"), {"lut": 83640, "ff": 83640, "bram": 208}),
+        Target(
+            "ecp5-85k", ECP5, ("--85k", "--package", "CABGA756"), {"lut": 83640, "ff": 83640, "bram": 208}, LFE5U_85
+        ),
         Target("ice40up5k", ICE40UP, ("--up5k", "--package", "sg48"), {"lut": 5280, "bram": 30, "spram": 4}),
         Target("xc7", XC7),
     )
