@@ -242,7 +242,7 @@ PRESETS: dict[str, Architecture] = {
          "weight_rows": 2048, "constant_tiles": 64, "program_words": 512},
         {"name": "base", "lanes": 8, "clusters": 1, "tsa_width": 16, "sum_vectors": 3, "spike_words": 24576,
          "weight_rows": 1024, "constant_tiles": 256, "program_words": 1024},
-        {"name": "large", "lanes": 32, "clusters": 2, "tsa_width": 16, "sum_vectors": 1, "spike_words": 8192,
+        {"name": "large", "lanes": 32, "clusters": 2, "tsa_width": 8, "sum_vectors": 1, "spike_words": 8192,
          "weight_rows": 1024, "constant_tiles": 256, "program_words": 1024},
     )
 }  # fmt: skip

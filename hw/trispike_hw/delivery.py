@@ -1,12 +1,16 @@
 """Hands clipped windows to the lanes that they are for."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .architecture import Architecture
 from .dispatch_layout import delivery, errand
 from .layout import slot
+
+NEAR = 16
+"""Lanes up to which a slot's place is free when nobody waits for it; of more lanes a register knows it beforehand, for
+they lie all over a large device, too far for an answer and the next slot in one cycle."""
 
 
 class SlotDelivery(wiring.Component):
@@ -38,8 +42,10 @@ class SlotDelivery(wiring.Component):
         waiting = Signal(arch.lanes)
         held, about = Signal(slot(arch), reset_less=True), Signal(errand(arch), reset_less=True)
         odd_weight = Signal(arch.weight_address_bits, reset_less=True)
-        m.d.comb += [self.i.ready.eq(~waiting.any()), self.idle.eq(~waiting.any())]
-        with m.If(self.i.valid & self.i.ready):
+        taken = self.i.valid & self.i.ready
+        free = self._free(m, waiting, taken)
+        m.d.comb += [self.i.ready.eq(free), self.idle.eq(free)]
+        with m.If(taken):
             given = self.i.payload
             m.d.sync += [
                 waiting.eq(given.errand.lanes),
@@ -58,6 +64,15 @@ class SlotDelivery(wiring.Component):
             with m.If(port.valid & port.ready):
                 m.d.sync += waiting[lane].eq(0)
         return m
+
+    def _free(self, m: Module, waiting: Signal, taken: Value) -> Value:
+        """No lane waits for the slot."""
+        if self._arch.lanes <= NEAR:
+            return ~waiting.any()
+        free = Signal(init=1)
+        still = Cat(waits & ~port.ready for waits, port in zip(waiting, self.o, strict=True))
+        m.d.sync += free.eq(~still.any() & ~taken)
+        return free
 
     def _pass_on(self, m: Module) -> None:
         port, given = self.o[0], self.i.payload

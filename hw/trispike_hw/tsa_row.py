@@ -165,8 +165,9 @@ class TsaRow(wiring.Component):
         last sums.
 
         Every lane's sums pass a register that is zero unless it is its turn, which costs no look-up table. Then a third
-        of one a bit and lane unites them, where a multiplexer would take two thirds. Where lanes are many two share one
-        register, with a look-up table a bit before it: such arrays are short of flip-flops.
+        of one a bit and lane unites them, where a multiplexer would take two thirds. Where lanes are many two words
+        share one register, with a look-up table a bit before it: such arrays are short of flip-flops. There neighbours
+        make a branch, too, so that their words are one when they come to the neurons: such arrays are short of wires.
         """
         width = self._arch.tsa_width
         part = data.ArrayLayout(sums(self._arch).elem_shape, width)
@@ -180,7 +181,7 @@ class TsaRow(wiring.Component):
                 given = Cat(self.i_sums[lane].payload[q * width + i] for i in range(width))
                 turns.append(Mux(order.sums[lane] & (order.q == q), given, 0))
             m.d.sync += Value.cast(gated).eq(reduce(or_, turns))
-            branches[number % BRANCHES].append(Value.cast(gated))
+            branches[first * BRANCHES // len(groups) if sharing > 1 else number % BRANCHES].append(Value.cast(gated))
         return [part(reduce(or_, words, Const(0, part.size))) for words in branches]
 
     def _answer(self, m: Module, order: data.View, issued: Value, arriving: data.View) -> Signal:

@@ -24,6 +24,7 @@ from trispike_hw.layout import (
 ARCH = architecture.build(architecture.preset("small").model_dump() | {"program_words": 128})
 NARROW = architecture.build(ARCH.model_dump() | {"columns": 8, "lanes": 2, "tsa_width": 8})
 CLUSTERS = architecture.build(NARROW.model_dump() | {"lanes": 8, "clusters": 4})
+MANY = architecture.build(NARROW.model_dump() | {"lanes": 32, "clusters": 4, "constant_tiles": 256})
 ALONE = architecture.build(NARROW.model_dump() | {"lanes": 1})
 COUNTS = ("window_x", "window_y", "out_x", "out_y", "passes")
 
@@ -148,7 +149,9 @@ def program_of(segments: list[dict]) -> list[int]:
     return words
 
 
-@pytest.mark.parametrize("arch", [ARCH, NARROW, CLUSTERS, ALONE], ids=["small", "narrow", "clusters", "alone"])
+@pytest.mark.parametrize(
+    "arch", [ARCH, NARROW, CLUSTERS, MANY, ALONE], ids=["small", "narrow", "clusters", "many lanes", "alone"]
+)
 @pytest.mark.parametrize("seed", range(12))
 def test_items_reach_the_right_lanes(arch: Architecture, seed: int):
     rng = random.Random(seed)

@@ -29,6 +29,7 @@ ARCHITECTURES = {
         "pair": {},
         "base": {"lanes": 8, "tsa_width": 8},
         "wide": {"lanes": 4, "tsa_width": 16},
+        "many": {"lanes": 16, "columns": 4, "tsa_width": 2},
         "columns 8": {"lanes": 2, "columns": 8, "tsa_width": 4, "accumulator_bits": 12, "potential_bits": 24},
         "alone": {"lanes": 1, "columns": 8, "tsa_width": 1, "max_time_steps": 8},
         "alone, in one pass": {"lanes": 1, "columns": 8, "tsa_width": 8, "max_time_steps": 8},
