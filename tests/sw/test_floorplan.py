@@ -1,25 +1,29 @@
 """Sites for block RAMs: which ones, and that the device has them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from trispike.synthesis import synth
 from trispike.synthesis.floorplan import LFE5U_85, Grid, place_block_rams
 from trispike.synthesis.nextpnr import place_and_route
+from trispike.synthesis.report import SynthesisReport
 from trispike.synthesis.targets import TARGETS
 
 SMALL = Grid(columns=tuple(range(100, 120)), rows=(5, 9))  # ten columns in a half
 
 
-def names(cluster: int, weights: int = 3, pairs: int = 4) -> list[str]:
-    """Block RAMs of a cluster: `weights` for each pair of lanes, four of spikes, two of constants, one of pooling."""
+def names(cluster: int, weights: int = 3, pairs: int = 4, spikes: int = 4, constants: int = 2) -> list[str]:
+    """Block RAMs of a cluster: `weights` for each pair of lanes, those of spikes and constants, one of pooling."""
     path = f"cluster{cluster}"
     return [
         *(f"{path}.weights{pair}.rows.ram{i}" for pair in range(pairs) for i in range(weights)),
-        *(f"{path}.spikes.bank{i}_0.words.0.0" for i in range(4)),
-        *(f"{path}.row.store.memory.0.{i}" for i in range(2)),
+        *(f"{path}.spikes.bank{i}_0.words.0.0" for i in range(spikes)),
+        *(f"{path}.row.store.memory.0.{i}" for i in range(constants)),
         f"{path}.row.pool.trains.0.0",
     ]
 
@@ -40,11 +44,11 @@ def test_each_cluster_has_a_half_of_the_device():
     assert place_block_rams(design, "top", SMALL) == 38
     found = sites(design)
     assert len(set(found.values())) == len(found) == 38
-    for name, site in found.items():
-        column = int(site[1:].split("/")[0])
-        assert (column >= 110) == name.startswith("cluster1")
-    mirrored = {name.replace("cluster1", "cluster0") for name in found if name.startswith("cluster1")}
-    assert mirrored == {name for name in found if name.startswith("cluster0")}
+    at = {name: tuple(map(int, re.findall(r"\d+", site)[:2])) for name, site in found.items()}
+    for name, (column, row) in at.items():
+        if name.startswith("cluster0"):
+            assert column < 110
+            assert at[name.replace("cluster0", "cluster1")] == (219 - column, row)
 
 
 def test_pairs_that_the_bus_unites_stand_above_each_other():
@@ -72,6 +76,21 @@ def test_another_shape_is_left_to_the_placer(rams: list[str]):
     design = netlist(rams)
     assert place_block_rams(design, "top", SMALL) == 0
     assert not sites(design)
+
+
+@pytest.mark.parametrize(("held", "placed"), [(19, 2 * (8 * 8 + 16 + 13 + 1)), (21, 0)])
+def test_only_what_takes_more_than_half_of_the_device_has_sites(tmp_path: Path, held: int, placed: int):
+    design = netlist(
+        [name for cluster in (0, 1) for name in names(cluster, weights=8, pairs=8, spikes=16, constants=13)]
+    )
+    design["modules"][synth.TOP] = design["modules"].pop("top")
+    (tmp_path / "netlist.json").write_text(json.dumps(design))
+    target = replace(TARGETS["ecp5-85k"], holds={"lut": held, "ff": 100})
+    resources = {"lut": 10, "ff": 0, "bram": 190, "dsp": 0}
+    report = SynthesisReport("large", "0" * 64, target, 512, resources, {}, {}, (), {})
+    found = json.loads((tmp_path / synth._arranged(tmp_path, report, target)).read_text())
+    found["modules"]["top"] = found["modules"].pop(synth.TOP)
+    assert len(sites(found)) == placed
 
 
 @pytest.mark.slow

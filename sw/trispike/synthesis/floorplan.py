@@ -15,7 +15,7 @@ _Rams = Mapping[str, list[str]]  # names of a cluster's block RAMs by what they 
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns (x) and rows (y) of tiles in which a device has block RAMs, as nextpnr counts them."""
+    """Columns (x) and rows (y) of tiles with block RAMs, as nextpnr counts them; both even in number."""
 
     columns: tuple[int, ...]
     rows: tuple[int, ...]

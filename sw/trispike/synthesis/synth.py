@@ -32,7 +32,7 @@ FREQUENCY = 100.0
 CROWDED = 0.65
 """Share of a device's flip-flops from which on those with a reset are packed first: elsewhere there is room for all."""
 
-SPREAD_OUT = 0.5
+FULL = 0.5
 """Share of a device's look-up tables from which on block RAMs are given sites: elsewhere there are wires for all."""
 
 _KEPT = 12
@@ -81,10 +81,11 @@ def synthesise_verilog(
     advance(1, steps)
     if target.family.router is None or report.excess:
         return report
+    placed = _arranged(entry, report, target)
     routings, stuck = [], []
     for number, seed in enumerate(seeds):
         try:
-            routings.append(routing_of(_routed(entry, target, _arranged(entry, report, target), seed), seed))
+            routings.append(routing_of(_routed(entry, target, placed, seed), seed))
         except StuckError:
             stuck.append(seed)
             if len(stuck) == len(seeds):
@@ -125,15 +126,15 @@ def _synthesised(verilog: str, target: Target) -> Path:
 
 
 def _arranged(entry: Path, report: SynthesisReport, target: Target) -> str:
-    """File with the netlist that is placed: on a device that it nearly fills, with what helps the placer."""
+    """File with the netlist to place: on a device that it takes much of, with what helps the placer."""
     crowded = target.family.resets_first and report.resources["ff"] > CROWDED * target.holds["ff"]
-    spread_out = target.grid is not None and report.resources["lut"] > SPREAD_OUT * target.holds["lut"]
-    if not (crowded or spread_out):
+    full = target.grid is not None and report.resources["lut"] > FULL * target.holds["lut"]
+    if not (crowded or full):
         return _NETLIST
     file = f"{target.name}_netlist.json"
     if not (entry / file).exists():
         design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
-        if spread_out:
+        if full:
             place_block_rams(design, TOP, target.grid)
         if crowded:
             netlist.resets_first(design, TOP)
