@@ -198,7 +198,7 @@ def test_a_crowded_device_gets_registers_with_a_reset_first(tools, flip_flops):
     found = synth.synthesise_verilog(SMALL, ARCH, target, (1,))
     assert found.resources["ff"] == 16 and len(found.routings) == 1
     (entry,) = tools.iterdir()
-    assert (entry / "crowded_netlist.json").exists() == (flip_flops == 16)
+    assert len(list(entry.glob("arranged_crowded_????????.json"))) == (flip_flops == 16)
 
 
 ENDLESS = """
@@ -228,6 +228,10 @@ def test_seeds_without_an_end_are_left_out_and_said(tools, tmp_path, trispike, m
     found = synth.synthesise_verilog(SMALL, ARCH, target, (1, 2))
     assert [routing.seed for routing in found.routings] == [2]
     assert found.to_dict()["stuck_seeds"] == [1]
+    (entry,) = tools.iterdir()
+    assert len(list(entry.glob("netlist_*_2.json"))) == 1
+    synth.synthesise_verilog(SMALL, ARCH, replace(target, options=("--45k",)), (2,))
+    assert len(list(entry.glob("netlist_*_2.json"))) == 2, "a report made with other options was taken"
     with pytest.raises(
         ToolError, match=r"^endless-router could not .*ecp5-25k: with seed 3 it said nothing for 1 seconds"
     ):

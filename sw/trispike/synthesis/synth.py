@@ -1,5 +1,6 @@
 """From an architecture to its size and clock on a device, step by step, each step kept in the cache."""
 
+import inspect
 import json
 import os
 from collections import Counter
@@ -14,8 +15,7 @@ from trispike_hw.devices import DEVICES
 
 from ..cache import NewEntry, cache_directory, forget_oldest, key_of
 from ..files import atomic_output
-from . import netlist
-from .floorplan import place_block_rams
+from . import floorplan, netlist
 from .nextpnr import place_and_route, require, routing_of
 from .report import SynthesisReport
 from .targets import Target
@@ -131,11 +131,13 @@ def _arranged(entry: Path, report: SynthesisReport, target: Target) -> str:
     full = target.grid is not None and report.resources["lut"] > FULL * target.holds["lut"]
     if not (crowded or full):
         return _NETLIST
-    file = f"{target.name}_netlist.json"
+    # The rules decide what it contains, so a file made by others is not taken for it.
+    rules = key_of(*(inspect.getsource(module) for module in (floorplan, netlist)), repr((full, crowded)))
+    file = f"arranged_{target.name}_{rules[:8]}.json"
     if not (entry / file).exists():
         design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
         if full:
-            place_block_rams(design, TOP, target.grid)
+            floorplan.place_block_rams(design, TOP, target.grid)
         if crowded:
             netlist.resets_first(design, TOP)
         with atomic_output(entry / file) as output:
@@ -145,7 +147,7 @@ def _arranged(entry: Path, report: SynthesisReport, target: Target) -> str:
 
 def _routed(entry: Path, target: Target, file: str, seed: int) -> dict:
     """The router's report on a netlist for one seed, made now or earlier."""
-    kept = entry / f"{target.name}_{seed}.json"
+    kept = entry / f"{Path(file).stem}_{target.name}_{key_of(repr(target), repr(FREQUENCY))[:8]}_{seed}.json"
     if not kept.exists():
         report = place_and_route(target, entry, file, seed, FREQUENCY)
         text = json.dumps({key: report[key] for key in ("fmax", "utilization", "critical_paths")})
