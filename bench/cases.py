@@ -56,6 +56,7 @@ RUNS = (
     Run("ResNet-8", "large", 8),
     Run("DS-CNN", "base", 8),
     Run("DS-CNN", "base", 8, silent=3),  # what the compiler chooses for it
+    Run("DS-CNN", "large", 8, silent=3),
     Run("ResNet-20 shape", "base", 8, changes={"program_words": 2048}),
 )
 

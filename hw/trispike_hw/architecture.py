@@ -87,6 +87,12 @@ class Architecture(BaseModel):
         return self.lanes == 1
 
     @property
+    def spread(self) -> bool:
+        """Whether the lanes are so many that they lie all over a large device: what all of them say at once then goes
+        through a register more."""
+        return self.lanes > 16
+
+    @property
     def banks(self) -> int:
         """Banks of one spike-memory copy: one per lane of the cluster, so that every lane has one in every cycle; but
         at least two, so that addresses have a bit that names the bank."""

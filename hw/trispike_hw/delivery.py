@@ -1,6 +1,6 @@
 """Hands clipped windows to the lanes that they are for."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,17 +8,14 @@ from .architecture import Architecture
 from .dispatch_layout import delivery, errand
 from .layout import slot
 
-NEAR = 16
-"""Lanes up to which a slot's place is free when nobody waits for it; of more lanes a register knows it beforehand, for
-they lie all over a large device, too far for an answer and the next slot in one cycle."""
-
 
 class SlotDelivery(wiring.Component):
     """One slot at a time, to one lane or to several at once.
 
     Function: lanes with an odd number get the slot with their own weight row in tile mode. `arrived` pulses for a lane
-    in the cycle after the last slot of a pooling window. Latency: one cycle. Throughput: one slot in two cycles.
-    Back-pressure: waits for all lanes of the slot. Reset: empty. A lane alone gets its slots at once.
+    in the cycle after the last slot of a pooling window. Latency: one cycle. Throughput: one slot in two cycles, in
+    three if the lanes are `Architecture.spread`. Back-pressure: waits for all lanes of the slot. Reset: empty. A lane
+    alone gets its slots at once.
     """
 
     def __init__(self, arch: Architecture):
@@ -66,12 +63,11 @@ class SlotDelivery(wiring.Component):
         return m
 
     def _free(self, m: Module, waiting: Signal, taken: Value) -> Value:
-        """No lane waits for the slot."""
-        if self._arch.lanes <= NEAR:
+        """No lane waits for a slot."""
+        if not self._arch.spread:
             return ~waiting.any()
         free = Signal(init=1)
-        still = Cat(waits & ~port.ready for waits, port in zip(waiting, self.o, strict=True))
-        m.d.sync += free.eq(~still.any() & ~taken)
+        m.d.sync += free.eq(~waiting.any() & ~taken)
         return free
 
     def _pass_on(self, m: Module) -> None:

@@ -108,7 +108,8 @@ class Dispatcher(wiring.Component):
                 with m.If(self.start):
                     m.d.sync += segment.eq(0)
                     m.next = "CHOOSE"
-            anybody = shape.tile_mode | ~loops.first_of_window | picker.pick.any()
+            found = picker.found if arch.spread else picker.pick.any()
+            anybody = shape.tile_mode | ~loops.first_of_window | found
             with m.State("CHOOSE"), m.If(~contexts_wait & anybody):
                 m.d.comb += [send.eq(1), picker.picked.eq(loops.first_of_window & ~shape.tile_mode)]
                 m.d.sync += chosen.eq(choice)
@@ -186,4 +187,11 @@ class Dispatcher(wiring.Component):
                 context.first.eq(loops.first_of_window),
                 context.last.eq(loops.last_of_window),
             ]
-        return due.any()
+        if not arch.spread:
+            return due.any()
+        wait = Signal()  # the same, in a register
+        with m.If(gone):
+            m.d.sync += wait.eq(((due << 1) & chosen).any())
+        with m.If(send):
+            m.d.sync += wait.eq(1)
+        return wait

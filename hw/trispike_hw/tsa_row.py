@@ -223,6 +223,10 @@ class TsaRow(wiring.Component):
         m.submodules.purposes = purposes = fifo.SyncFIFO(width=purpose.size, depth=depth)
         m.submodules.words = words = fifo.SyncFIFO(width=2 * arch.columns, depth=depth)
         m.submodules.pool = pool = MaxPool(arch)
+        full: Value = words.level >= depth // 2
+        if arch.spread:
+            full = Signal()
+            m.d.sync += full.eq(words.level >= depth // 2 - 1)  # a word may have come since
         noted = Signal(purpose)
         m.d.comb += [
             noted.lane.eq(order.lane),
@@ -235,7 +239,7 @@ class TsaRow(wiring.Component):
             purposes.w_en.eq(issued & scheduler.last_pass & order.fires),
             words.w_data.eq(Cat(digits["pos"], digits["neg"])),
             words.w_en.eq(written.valid & written.last_pass & written.fires),
-            scheduler.hold.eq(words.level >= depth // 2),
+            scheduler.hold.eq(full),
             pool.i.valid.eq(words.r_rdy),
             pool.i.payload.eq(Cat(purposes.r_data, words.r_data)),
             purposes.r_en.eq(words.r_rdy & pool.i.ready),

@@ -23,11 +23,12 @@ class TsaScheduler(wiring.Component):
     there (`sums_soon`), or if only silent steps are left of its item; and if its previous step has left the pipeline
     far enough for the next one to find its results. One turn is `tsa_passes` orders on `o`, q = 0, 1, ...
 
-    Latency: three cycles from a lane's request to its first order, and two from a context to its lane's request.
-    Throughput: one order a cycle while different lanes have something to do; one lane gets a turn in tsa_passes + 3
-    cycles. One context a cycle, or in two cycles while some lane has `QUEUE` - 1 or more waiting.
-    Back-pressure: `hold` lets no new turn begin, but up to eight that have begun still come out; `o` waits for its
-    receiver. A context whose lane has `QUEUE` waiting stops `i_context`, for all lanes. A reset forgets all items.
+    Latency: three cycles from a lane's request to its first order, and two from a context to its lane's request; one
+    more if the lanes are `Architecture.spread`. Throughput: one order a cycle while different lanes have something to
+    do; one lane gets a turn in tsa_passes + 3 cycles, or in one more likewise. One context a cycle, or in two cycles
+    while some lane has `QUEUE` - 1 or more waiting. Back-pressure: `hold` lets no new turn begin, but up to eight that
+    have begun still come out; `o` waits for its receiver. A context whose lane has `QUEUE` waiting stops `i_context`,
+    for all lanes. A reset forgets all items.
 
     Members
     -------
@@ -83,8 +84,13 @@ class TsaScheduler(wiring.Component):
         # Turn: the lane is chosen. Stands in `lane` for the cycle in which its context and its step are read.
         m.submodules.turns = turns = RoundRobin(self._lanes)
         chosen, order_free, pass_free = Signal(), Signal(), Signal()
+        asking = waiting & ~busy & (trailing | self.sums_soon)
+        if self._arch.spread:
+            asked = Signal(self._lanes)
+            m.d.sync += asked.eq(asking)
+            asking = asked & ~busy
         m.d.comb += [
-            turns.requests.eq(Mux(self.hold, 0, waiting & ~busy & (trailing | self.sums_soon))),
+            turns.requests.eq(Mux(self.hold, 0, asking)),
             turns.advance.eq(~chosen | order_free),
         ]
         with m.If(turns.advance):

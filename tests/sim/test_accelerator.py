@@ -34,6 +34,7 @@ def case(preset_name, seed):
         pytest.param("small", 3, marks=SMALL_GROUP),
         pytest.param("small", 1, marks=SMALL_GROUP),
         pytest.param("base", 4, marks=pytest.mark.long),
+        pytest.param("large", 4, marks=pytest.mark.long),
     ],
 )
 def test_random_networks_are_bit_exact_and_counted(engine, preset_name, seed):

@@ -50,8 +50,9 @@ def test_digits(name):
 
 
 @pytest.mark.long
-def test_several_clusters():
-    changes = {"name": "two", "lanes": 8, "clusters": 2, "tsa_width": 8, "sum_vectors": 1}
+@pytest.mark.parametrize(("lanes", "clusters"), [(8, 2), (32, 4)])
+def test_several_clusters(lanes, clusters):
+    changes = {"name": "clusters", "lanes": lanes, "clusters": clusters, "tsa_width": 8, "sum_vectors": 1}
     arch = build(preset("small").model_dump() | changes)
     network = random_network(3, arch, largest=8)
     check(lower(network, arch), random_image(network, 1)[None])

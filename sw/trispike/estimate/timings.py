@@ -116,4 +116,11 @@ def timings_of(arch: Architecture) -> Timings:
     """Those of the blocks that `arch` has."""
     if arch.lone_lane:
         return LONE_TIMINGS
-    return replace(TIMINGS, lane=replace(TIMINGS.lane, vectors=arch.sum_vectors))
+    lane, row, dispatcher = TIMINGS.lane, TIMINGS.row, TIMINGS.dispatcher
+    more = 1 if arch.spread else 0  # a register for what all lanes say at once
+    return replace(
+        TIMINGS,
+        dispatcher=replace(dispatcher, delivery=dispatcher.delivery + more),
+        lane=replace(lane, vectors=arch.sum_vectors, hand_over=lane.hand_over + more),
+        row=replace(row, again=row.again + more, room=row.room - more),
+    )
