@@ -128,16 +128,16 @@ def _synthesised(verilog: str, target: Target) -> Path:
 def _arranged(entry: Path, report: SynthesisReport, target: Target) -> str:
     """File with the netlist to place: on a device that it takes much of, with what helps the placer."""
     crowded = target.family.resets_first and report.resources["ff"] > CROWDED * target.holds["ff"]
-    full = target.grid is not None and report.resources["lut"] > FULL * target.holds["lut"]
-    if not (crowded or full):
+    grid = target.grid if target.grid and report.resources["lut"] > FULL * target.holds["lut"] else None
+    if not (crowded or grid):
         return _NETLIST
     # The rules decide what it contains, so a file made by others is not taken for it.
-    rules = key_of(*(inspect.getsource(module) for module in (floorplan, netlist)), repr((full, crowded)))
+    rules = key_of(*(inspect.getsource(module) for module in (floorplan, netlist)), repr((grid is not None, crowded)))
     file = f"arranged_{target.name}_{rules[:8]}.json"
     if not (entry / file).exists():
         design = json.loads((entry / _NETLIST).read_text(encoding="utf-8"))
-        if full:
-            floorplan.place_block_rams(design, TOP, target.grid)
+        if grid:
+            floorplan.place_block_rams(design, TOP, grid)
         if crowded:
             netlist.resets_first(design, TOP)
         with atomic_output(entry / file) as output:
