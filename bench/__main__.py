@@ -40,8 +40,7 @@ def bench(
     names = presets.split(",")
     runs = [run for run in RUNS if run.network in networks.split(",") and run.preset in names]
     devices = [(name, measure.DEVICES[name]) for name in names]
-    compared_presets = {run.preset for run in runs if run.network == "LeNet-5"}
-    devices += [(name, "xc7") for name in names if xilinx and name in compared_presets]
+    devices += [(name, "xc7") for name in names if xilinx and name in measure.XILINX]
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(devices) + len(runs) + rival)
 

@@ -21,6 +21,9 @@ from .cases import Data, Run
 DEVICES = {"nano": "ice40up5k", "small": "ecp5-25k", "base": "ecp5-45k", "large": "ecp5-85k"}
 """Where the clock of a preset is measured."""
 
+XILINX = ("small",)
+"""Presets that are synthesised for Xilinx 7, too: E3NE's size there is what they are compared with."""
+
 KEPT = ("lut", "ff", "bram", "dsp", "fmax_mhz", "fmax_best_mhz", "lut_packed", "lut_per_pe", "fits", "blocks", "cells",
         "tools")  # fmt: skip
 
