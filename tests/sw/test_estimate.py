@@ -1,6 +1,8 @@
 """The model of the machine's timing, block by block, and `trispike estimate`."""
 
 import json
+from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -8,13 +10,15 @@ import pytest
 
 from trispike import image
 from trispike.estimate import statistics
+from trispike.estimate.estimate import of_statistics
 from trispike.estimate.lane import Lane
+from trispike.estimate.machine import image_cycles
 from trispike.estimate.row import Outlets, Port, Row, RowLayer
 from trispike.estimate.statistics import _balanced, _moments, assumed, measured
 from trispike.estimate.timings import TIMINGS, LaneTimings, RowTimings
 from trispike.estimate.work import ItemWork
 from trispike.examples import TEST_SET, load_digits
-from trispike_hw.architecture import preset
+from trispike_hw.architecture import build, preset
 
 ARCH = preset("small")
 
@@ -78,15 +82,15 @@ def test_a_row_serves_in_turn_and_runs_the_silent_steps_by_itself():
         tiles.append(0)
     row.request(0, 50)
     row.request(2, 50)
-    assert row.next_choice() == 50
-    first = row.serve(50)
+    assert row.next_event() == 50
+    first = row.act(50)
     reload = ARCH.constant_passes + TIMINGS.row.constants if ARCH.tsa_passes == 1 else 0
     assert first == (0, 50 + TIMINGS.row.choose + reload + ARCH.tsa_passes - 1)
-    lane, taken = row.serve(row.next_choice())
+    lane, taken = row.act(row.next_event())
     assert lane == 2 and taken == first[1] + ARCH.tsa_passes
-    assert row.serve(row.next_choice()) == (0, None)
-    assert row.serve(row.next_choice()) == (2, None)
-    assert row.next_choice() is None and len(row.items_done[0]) == 1
+    assert row.act(row.next_event()) == (0, None)
+    assert row.act(row.next_event()) == (2, None)
+    assert row.next_event() is None and len(row.items_done[0]) == 1
 
 
 def test_two_turns_stand_behind_one_that_waits_for_its_constants():
@@ -98,9 +102,29 @@ def test_two_turns_stand_behind_one_that_waits_for_its_constants():
         row.request(lane, ready)
     choices = []
     for _ in row.tiles:
-        choices.append(row.next_choice())
-        row.serve(choices[-1])
+        choices.append(row.next_event())
+        row.act(choices[-1])
     assert choices == [220, 222, 223, 230]
+
+
+def test_rows_take_turns_at_the_answer_store():
+    """With eight neurons a vector is two parts, each ten cycles at the store. Worked by hand: a turn's first pass comes
+    three cycles behind its choice, a part four behind its pass, and the next pass nine after the store took it up."""
+    arch = build(ARCH.model_dump() | {"tsa_width": 8})
+    outlets = Outlets()
+    rows = [Row(arch, RowLayer(time_steps=1, silent=0, answers=True, window=1), RowTimings(), outlets) for _ in "ab"]
+    for row, ready in zip(rows, (50, 52), strict=True):
+        row.tiles[0].append(0)
+        row.request(0, ready)
+    acts, taken = [], []
+    while due := [(cycle, number) for number, row in enumerate(rows) if (cycle := row.next_event()) is not None]:
+        acts.append(min(due))
+        cycle, number = acts[-1]
+        _, when = rows[number].act(cycle)
+        taken.append(when)
+    assert acts == [(50, 0), (52, 1), (57, 0), (59, 1), (70, 0), (80, 1)]
+    assert taken == [None, None, 66, 76, None, None], "sums go in the last pass, not when the store has them"
+    assert outlets.answer.free == 57 + 4 * 10, "the store never waits"
 
 
 @pytest.mark.parametrize("busy", [0, 500])
@@ -111,8 +135,8 @@ def test_turns_stop_while_the_writer_takes_words_of_another_row(busy):
     row.request(0, 20)
     choices = []
     for _ in range(40):
-        choices.append(row.next_choice())
-        _, taken = row.serve(choices[-1])
+        choices.append(row.next_event())
+        _, taken = row.act(choices[-1])
         row.request(0, taken)
     waits = [after - before for before, after in pairwise(choices)]
     if busy:
@@ -120,6 +144,22 @@ def test_turns_stop_while_the_writer_takes_words_of_another_row(busy):
         assert 3 + 8 <= stopped <= 3 + 8 + 8 and choices[stopped] >= busy
     else:
         assert max(waits[1:]) == 4  # behind the first turn, which waits for its constants
+
+
+def test_an_image_begins_with_the_lane_behind_the_last_one_of_the_image_before(digits_image, monkeypatch):
+    program = image.load(digits_image)
+    found = measured(program.network, load_digits(TEST_SET).x[:3])
+    begun = []
+
+    def with_a_lane_more(program, trains, timings, next_lane):
+        begun.append(image_cycles(program, trains, timings, next_lane))
+        return replace(begun[-1], next_lane=next_lane + 1)
+
+    monkeypatch.setattr(import_module("trispike.estimate.estimate"), "image_cycles", with_a_lane_more)
+    estimated = of_statistics(program, found, TIMINGS)
+    alone = [image_cycles(program, trains, TIMINGS, lane) for lane, trains in enumerate(found.trains)]
+    assert begun == alone and estimated.cycles == pytest.approx(np.mean([one.run for one in alone]))
+    assert image_cycles(program, found.trains[0], TIMINGS, 1) != alone[0]
 
 
 def test_typical_images_are_timed(digits_image, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Program
-from .machine import image_cycles
+from .machine import ImageCycles, image_cycles
 from .statistics import Progress, Statistics, assumed, measured
 from .timings import Timings, timings_of
 
@@ -62,7 +62,9 @@ def estimate(
 
 def of_statistics(program: Program, statistics: Statistics, timings: Timings) -> Estimate:
     """The cycles of `program` with these spikes."""
-    images = [image_cycles(program, trains, timings) for trains in statistics.trains]
+    images: list[ImageCycles] = []
+    for trains in statistics.trains:
+        images.append(image_cycles(program, trains, timings, images[-1].next_lane if images else 0))
     elements = program.arch.pes
     layers = []
     for name in dict.fromkeys(program.layer_names):

@@ -71,15 +71,15 @@ class LayerRun:
         heapq.heappush(self._events, (cycle, who))
 
     def _turn(self, row: Row, number: int, cycle: int) -> None:
-        choice = row.next_choice()
-        if choice is None or choice > cycle:  # it was for a request that has been served meanwhile
+        due = row.next_event()
+        if due is None or due > cycle:  # it was for a request that has been served meanwhile
             return
-        served, taken = row.serve(cycle)
+        served, taken = row.act(cycle)
         self._contexts.move()
         self._wake_dispatcher(cycle)
         if taken is not None:
             self._let(served + number * self._arch.cluster_lanes, lambda lane: lane.take(taken))
-        again = row.next_choice()
+        again = row.next_event()
         if again is not None:
             self._wake(max(again, cycle), number)
 
@@ -92,9 +92,9 @@ class LayerRun:
         if lane.ready is not None and lane.ready != ready_before:
             row = self._rows[cluster]
             row.request(own, lane.ready)
-            choice = row.next_choice()
-            if choice is not None:
-                self._wake(choice, cluster)
+            due = row.next_event()
+            if due is not None:
+                self._wake(due, cluster)
         for load in lane.loads[loads_before:]:
             self._wake_dispatcher(load + 1 + self._timings.dispatcher.pick)
 

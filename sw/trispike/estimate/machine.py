@@ -27,22 +27,26 @@ class PartCycles:
 
 @dataclass(frozen=True)
 class ImageCycles:
-    """One image: the parts of the program, `run` cycles from RUN to the last word of the answer, and `input` cycles
-    before them."""
+    """One image: the parts of the program, `run` cycles from RUN to the last word of the answer, `input` cycles before
+    them. `next_lane` is where the image behind this one begins its search for a hungry lane."""
 
     parts: tuple[PartCycles, ...]
     run: int
     input: int
+    next_lane: int
 
 
-def image_cycles(program: Program, trains: Mapping[str, np.ndarray], timings: Timings) -> ImageCycles:
-    """What the machine takes for an image with `trains`, int8 [T, C, H, W] by tensor name, network input included."""
+def image_cycles(
+    program: Program, trains: Mapping[str, np.ndarray], timings: Timings, next_lane: int = 0
+) -> ImageCycles:
+    """What the machine takes for an image with `trains`, int8 [T, C, H, W] by tensor name, network input included;
+    `next_lane` as the image before has left it, 0 behind a reset."""
     arch, network = program.arch, program.network
     layers = parse_program(program.program)
     sources = {layer.name: {segment.source for segment in layer.segments} for layer in network.layers}
     spikes = np.zeros((arch.spike_words, arch.columns + 1), np.uint8)
     loader = Loader(program.program, program.load_list, arch, timings.loader)
-    cycle, next_lane = 0, 0
+    cycle = 0
     parts = []
     held: set[str] = set()
     for number, (name, layer) in enumerate(zip(program.layer_names, layers, strict=True)):
@@ -62,6 +66,7 @@ def image_cycles(program: Program, trains: Mapping[str, np.ndarray], timings: Ti
         parts=tuple(parts),
         run=cycle + timings.sequencer.answer + network.classes,
         input=COMMAND_WORDS + network.time_steps * place.plane + timings.sequencer.run_command,
+        next_lane=next_lane,
     )
 
 

@@ -70,6 +70,9 @@ class Row:
         # that has begun adds one within a few cycles.
         self._queued: deque[tuple[int, int]] = deque(maxlen=4 * timings.room)
         self.items_done: list[list[int]] = [[] for _ in range(lanes)]  # per lane, when its items had their last turn
+        self._part: int | None = None  # when a part of the answer comes to the answer store, which nothing passes
+        self._parts_left = 0  # of the turn, behind that one
+        self._answering = 0  # the lane that it is of
         self._written = 0
 
     @property
@@ -87,8 +90,11 @@ class Row:
         """Whether only silent steps are left of the lane's item."""
         return self._step[lane] >= self._layer.time_steps
 
-    def next_choice(self) -> int | None:
-        """The cycle in which the next lane can be chosen, as far as its request is known."""
+    def next_event(self) -> int | None:
+        """The cycle in which a part of the answer wants to the answer store, or the next lane can be chosen, as far as
+        its request is known."""
+        if self._part is not None:
+            return self._part
         asked = [request for request in self._requests if request is not None]
         if not asked:
             return None
@@ -103,9 +109,13 @@ class Row:
                 return cycle
             cycle = come[-room] + 1
 
-    def serve(self, cycle: int) -> tuple[int, int | None]:
-        """Choose a lane in `cycle`, one that `next_choice` gave: its number, and when its sums are taken (None in a
-        turn that takes none)."""
+    def act(self, cycle: int) -> tuple[int, int | None]:
+        """What `next_event` gave `cycle` for: the lane that it is about, and when its sums are taken, if it is known
+        from now on that they are."""
+        return self._serve(cycle) if self._part is None else self._answer()
+
+    def _serve(self, cycle: int) -> tuple[int, int | None]:
+        """Choose a lane in `cycle`."""
         lanes = len(self._requests)
         lane = next(
             lane
@@ -119,20 +129,44 @@ class Row:
         start = self._passes_begin + self._reload(lane)
         step = self._step[lane]
         ended = step == layer.steps - 1
-        self._passes_end = self._answer(start) if ended and layer.answers else start + passes
-        last_pass = self._passes_end - 1
-        self._free_again[lane] = last_pass + timings.again
-        self._step[lane] = 0 if ended else step + 1
-        if step >= layer.silent and not layer.answers:
-            self._word(lane, last_pass + timings.word, ended)
         if ended:
             self.items_done[lane].append(start)
+            if layer.answers:
+                self._answering, self._parts_left = lane, passes
+                return self._pass(start)
+        self._passes_end = start + passes
+        last_pass = self._passes_end - 1
+        if step >= layer.silent and not layer.answers:
+            self._word(lane, last_pass + timings.word, ended)
+        return lane, self._release(lane, last_pass)
+
+    def _release(self, lane: int, last_pass: int) -> int | None:
+        """The lane's turn has its last pass, in which it takes sums, if any; the lane may ask for the next one."""
+        step, layer = self._step[lane], self._layer
+        self._free_again[lane] = last_pass + self._timings.again
+        self._step[lane] = 0 if step == layer.steps - 1 else step + 1
         integrates = step < layer.time_steps
         if integrates:
             self._sums[lane] = None
         waits_from = 0 if self._trails(lane) else self._sums[lane]
         self._requests[lane] = None if waits_from is None else max(waits_from, self._free_again[lane])
-        return lane, last_pass if integrates else None
+        return last_pass if integrates else None
+
+    def _pass(self, cycle: int) -> tuple[int, int | None]:
+        """A pass that gives a part of the answer begins in `cycle`."""
+        self._part = cycle + self._timings.part
+        self._parts_left -= 1
+        self._requests[self._answering] = None
+        return self._answering, None if self._parts_left else self._release(self._answering, cycle)
+
+    def _answer(self) -> tuple[int, int | None]:
+        """The part goes to the answer store, behind those that other rows brought before; nothing follows it until it
+        has been taken."""
+        assert self._part is not None
+        width = self._arch.tsa_width
+        self._passes_end = self._outlets.answer.pass_at(self._part, width + self._timings.part_added) + width + 1
+        self._part = None
+        return self._pass(self._passes_end) if self._parts_left else (self._answering, None)
 
     def _reload(self, lane: int) -> int:
         """Cycles until the constants of the lane's tile are there."""
@@ -141,14 +175,6 @@ class Row:
             return 0
         self._tile = tile
         return self._arch.constant_passes + self._timings.constants
-
-    def _answer(self, start: int) -> int:
-        """Final passes that begin at `start`, each waiting for the answer store to take the one before; their end."""
-        length = self._arch.tsa_width + self._timings.part_added
-        for _ in range(self._arch.tsa_passes):
-            begun = self._outlets.answer.pass_at(start + self._timings.part, length)
-            start = begun + self._arch.tsa_width + 1
-        return start
 
     def _word(self, lane: int, there: int, ended: bool) -> None:
         """A word in the queue behind the neurons goes through pooling to the spike memory."""
