@@ -13,10 +13,13 @@ from trispike.cache import hardware_sources
 from trispike.errors import TrispikeError
 from trispike.files import atomic_output
 
-from . import dense, measure, rivals, table
-from .cases import RUNS, Data, Skipped, sources
+from . import dense, estimates, measure, rivals, table
+from .cases import RUNS, Data, Run, Skipped, sources
 
 ROOT = Path(__file__).parents[1]
+
+REASONS = (Skipped, TrispikeError, ModuleNotFoundError)
+"""Why something is not measured here."""
 
 
 def bench(
@@ -38,11 +41,16 @@ def bench(
 ) -> None:
     """Measure, write results and table. What is missing is skipped, with the reason in the results."""
     names = presets.split(",")
-    runs = [run for run in RUNS if run.network in networks.split(",") and run.preset in names]
+
+    def wanted(run: Run) -> bool:
+        return run.network in networks.split(",") and run.preset in names
+
+    runs = [run for run in RUNS if wanted(run)]
+    checks = [(run, fresh) for run, fresh in estimates.CHECKED if wanted(run) and not estimate]
     devices = [(name, measure.DEVICES[name]) for name in names]
     devices += [(name, "xc7") for name in names if xilinx and name in measure.XILINX]
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(devices) + len(runs) + rival)
+        task = bar.add_task("", total=len(devices) + len(runs) + len(checks) + rival)
 
         def begin(what: str) -> None:
             bar.update(task, description=what)
@@ -60,6 +68,11 @@ def bench(
             begin(f"{run.network} on {run.preset}, T = {run.time_steps}")
             rows.append(_measured(run, bring, loaded, images, not estimate))
             bar.advance(task)
+        checked = []
+        for run, fresh in checks:
+            begin(f"estimate of {run.network} on {run.preset}")
+            checked += _checked(run, bring, loaded, fresh)
+            bar.advance(task)
         compared = None
         if rival and "ResNet-8" in loaded and dense.PRESET in names:
             begin("dense array")
@@ -69,6 +82,7 @@ def bench(
     found |= {
         "designs": designs,
         "networks": rows,
+        "estimates": checked,
         "e3ne": rivals.E3NE,
         "against_e3ne": rivals.against_e3ne(rows, designs),
         "dense": compared,
@@ -86,11 +100,24 @@ def bench(
 def _measured(run, bring, loaded: dict[str, Data], images: int, simulated: bool) -> dict[str, Any]:
     """A row of the networks' table, or why there is none."""
     try:
-        if run.network not in loaded:
-            loaded[run.network] = bring[run.network]()
-        return measure.network(run, loaded[run.network], images, simulated)
-    except (Skipped, TrispikeError, ModuleNotFoundError) as reason:
+        return measure.network(run, _data(run, bring, loaded), images, simulated)
+    except REASONS as reason:
         return run.names | {"skipped": str(reason)}
+
+
+def _checked(run, bring, loaded: dict[str, Data], fresh: int) -> list[dict[str, Any]]:
+    """Rows of the estimates' table, or why there are none."""
+    try:
+        return estimates.accuracy(run, _data(run, bring, loaded), fresh)
+    except REASONS as reason:
+        return [run.names | {"skipped": str(reason)}]
+
+
+def _data(run, bring, loaded: dict[str, Data]) -> Data:
+    """The model and the images of a run, brought once."""
+    if run.network not in loaded:
+        loaded[run.network] = bring[run.network]()
+    return loaded[run.network]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ LANE_CYCLES = {
     "no spike in the word": "no_event", "no word yet": "no_word", "TSA row busy": "drain",
     "weights written": "weights", "no item": "no_item",
 }  # fmt: skip
+ESTIMATES = {
+    "network": "network", "preset": "preset", "T": "time_steps", "s": "silent", "images of the statistics": "known",
+    "images of the RTL": "rtl_images", "cycles of the RTL": "cycles", "estimate, %": "error_percent",
+    "worst layer, %": "worst_error_percent", "its cycles": "worst_layer_cycles",
+}  # fmt: skip
 AGAINST_E3NE = {
     "preset": "preset",
     "T": "time_steps",
@@ -52,6 +57,16 @@ def markdown(results: dict[str, Any]) -> str:
     lanes = [row | row["lane_cycles"] for row in networks if "lane_cycles" in row]
     if lanes:
         parts += ["Where the cycles of the lanes go, from input in to answer out:", _table(LANE_CYCLES, lanes)]
+    checked = [
+        row | {"known": f"{row['statistics_images']}, {row['statistics']}"}
+        for row in results["estimates"]
+        if "cycles" in row
+    ]
+    if checked:
+        parts += [
+            "How far estimated cycles are from those of the RTL, from RUN to the answer:",
+            _table(ESTIMATES, checked),
+        ]
     if results["against_e3ne"]:
         rival = results["e3ne"]
         parts += [

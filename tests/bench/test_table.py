@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
-from bench import measure, rivals, table
+from bench import estimates, measure, rivals, table
+from bench.cases import Data, Run, Skipped
 
+from trispike.estimate.estimate import Estimate, LayerEstimate
+from trispike.examples import MODEL, load_digits
 from trispike_sim.report import ImageReport, LayerReport
 
 DESIGN = {
@@ -38,10 +41,37 @@ def test_where_the_cycles_of_the_lanes_go():
     text = table.markdown(
         {
             "rtl": "abc", "date": "2026-01-01", "designs": [], "networks": [LENET | {"lane_cycles": shares}],
-            "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
+            "estimates": [], "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
         }
     )  # fmt: skip
     assert "| LeNet-5 | small | 6 | 1 | 0.5 | 0.2 | 0.1 | 0.05 | 0.03 | 0.12 |" in text
+
+
+def test_how_far_estimates_are_off():
+    def ran(cycles, *layers):
+        parts = [LayerReport(f"layer{i}", 1, n, *[0] * 6) for i, n in enumerate(layers)]
+        return ImageReport(np.zeros(1), np.zeros(1), cycles, 10, 0, 2, 0, tuple(parts), (), 0)
+
+    layers = tuple(LayerEstimate(f"layer{i}", n, 0, 1, 0.5) for i, n in enumerate((99.0, 204.0, 50.0)))
+    estimated = Estimate("small", 64, 404.0, 10.0, 3.0, 0.5, images=9, timed_images=8, assumed=False, layers=layers)
+    found = estimates.errors(estimated, [ran(390, 90, 200, 50), ran(410, 110, 200, 50)])
+    assert (found["cycles"], found["error_percent"]) == (400, 1.0)
+    assert (found["worst_layer"], found["worst_layer_cycles"], found["worst_error_percent"]) == ("layer1", 200, 2.0)
+    assert found["layers"]["layer0"] == {"cycles": 100, "error_percent": -1.0}
+    row = LENET | {"statistics": "others", "statistics_images": 9, "rtl_images": 2} | found
+    text = table.markdown(
+        {
+            "rtl": "abc", "date": "2026-01-01", "designs": [], "networks": [], "estimates": [row, SKIPPED],
+            "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
+        }
+    )  # fmt: skip
+    assert "| LeNet-5 | small | 6 | 1 | 9, others | 2 | 400 | 1.0 | 2.0 | 200 |" in text
+
+
+def test_estimates_need_images_that_the_rtl_does_not_run():
+    data = Data(MODEL, load_digits().x[:8], load_digits().x[:8])
+    with pytest.raises(Skipped, match=r"^there are 8 images, and 8 for the RTL alone$"):
+        estimates.accuracy(Run("digits", "small", 8), data, fresh=8)
 
 
 def test_against_e3ne():
@@ -62,7 +92,8 @@ def test_against_dense():
 def test_table_replaces_what_stands_between_the_markers(tmp_path):
     results = {
         "rtl": "abc", "date": "2026-01-01", "designs": [DESIGN, DESIGN | {"excess": "too much", "fmax_mhz": None}],
-        "networks": [LENET, SKIPPED], "e3ne": rivals.E3NE, "against_e3ne": [], "against_dense": [],
+        "networks": [LENET, SKIPPED], "estimates": [SKIPPED], "e3ne": rivals.E3NE, "against_e3ne": [],
+        "against_dense": [],
     }  # fmt: skip
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
